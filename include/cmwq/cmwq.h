@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmwq/cmwq.h - what only a process needs: messages, parameters, hints,
+ * statistics. The kernel's own names are in <cmwq/workqueue.h>.
+ */
+#ifndef CMWQ_CMWQ_H
+#define CMWQ_CMWQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <cmwq/workqueue.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum cmwq_log_level {
+	CMWQ_LOG_ERR,
+	CMWQ_LOG_WARN,
+	CMWQ_LOG_INFO,
+};
+
+/*
+ * Where messages go; NULL means standard error, which is the default. The
+ * function gets one line without a newline. It is called from any thread,
+ * possibly several at once, and must not call this library.
+ */
+typedef void (*cmwq_log_fn)(enum cmwq_log_level level, const char *line,
+			    void *arg);
+void cmwq_set_log(cmwq_log_fn fn, void *arg);
+
+/*
+ * Parameters. At the start they come from the environment variable
+ * CMWQ_PARAMS, for instance
+ *
+ *	CMWQ_PARAMS="workqueue.cpu_intensive_thresh_us=20000 cmwq.sentinel=0"
+ *
+ * A bad name or value is reported and the default stays.
+ *
+ * cmwq_param_set() returns 0, -ENOENT for an unknown name, -EINVAL for a value
+ * that is not a number, -ERANGE for one out of range. A change takes effect
+ * for what happens afterwards. cmwq_param_get() returns 0 or -ENOENT.
+ *
+ *  workqueue.cpu_intensive_thresh_us  10000  CPU time (us) after which a
+ *                                            running item holds up no others;
+ *                                            0: never
+ *  workqueue.power_efficient              0  make WQ_POWER_EFFICIENT unbound;
+ *                                            read when a queue is allocated
+ *  cmwq.stack_kib                      1024  stack of a worker thread
+ *  cmwq.idle_timeout_ms              300000  age at which surplus idle workers
+ *                                            and sentinels end
+ *  cmwq.idle_ratio                        4  busy workers per surplus idle one
+ *  cmwq.sentinel                          1  detect blocking when a CPU idles
+ *  cmwq.tick                              1  detect blocking and hogs by a
+ *                                            4 ms tick while there is work
+ *  cmwq.hints                             1  let the library's own waits, and
+ *                                            cmwq_blocking_begin(), announce
+ *                                            themselves
+ *  cmwq.recheck                           1  notice blocked workers that run
+ *                                            again before the next item starts
+ *  cmwq.pace                              1  0: unbound items start at once up
+ *                                            to max_active, whatever the number
+ *                                            of busy CPUs
+ */
+int cmwq_param_set(const char *name, long value);
+int cmwq_param_get(const char *name, long *value);
+
+/*
+ * Around a wait that the operating system cannot see, such as spinning on a
+ * device: other items start meanwhile. Pairs nest. Outside of a work function
+ * they do nothing.
+ */
+void cmwq_blocking_begin(void);
+void cmwq_blocking_end(void);
+
+/* Make queue_work() async-signal-safe in the calling thread from here on. */
+void cmwq_thread_prepare(void);
+
+/* Counters of one workqueue since its allocation, summed over its pools. */
+struct cmwq_stats {
+	unsigned long long started;    /* items whose function was called */
+	unsigned long long completed;  /* items whose function returned */
+	unsigned long long cpu_itsv;   /* found to be CPU hogs while running */
+	unsigned long long cm_wakeup;  /* starts because another item slept */
+	unsigned long long cm_overlap; /* ran on although a sleeper was back */
+	unsigned int in_flight;	       /* queued or running now */
+	unsigned int workers;	       /* threads of its pools now */
+	unsigned int workers_peak;     /* the most its pools had at once */
+};
+
+/* Fill in a snapshot. False, with a message, for a bad workqueue. */
+bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats);
+
+/* The name a workqueue was allocated with; valid as long as the queue is. */
+const char *cmwq_name(struct workqueue_struct *wq);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmwq/workqueue.h - the Linux kernel's workqueue interface for processes.
+ *
+ *	#include <cmwq/workqueue.h>
+ *
+ *	static void hello(struct work_struct *work) { puts("hello"); }
+ *	static DECLARE_WORK(work, hello);
+ *
+ *	int main(void)
+ *	{
+ *		schedule_work(&work);
+ *		flush_work(&work);
+ *	}
+ *
+ * A work item is a function to be called later by a worker thread. Items are
+ * queued on workqueues; all workqueues share the workers, which the library
+ * creates and lets sleep as the items need them: per CPU one worker runs as
+ * long as it does not block, and the moment it blocks the next item starts.
+ *
+ * Names, arguments and results are those of Linux 7.2's
+ * <linux/workqueue.h>; "Documentation/core-api/workqueue.rst" describes them.
+ *
+ * Contexts. Unless a function says otherwise it may be called from any thread
+ * and from within a work function, but not from a signal handler, and it does
+ * not sleep for longer than a short lock. "May sleep" is said where it does.
+ *
+ * Bad input. A call that can tell that its arguments are wrong (NULL, an item
+ * that was never initialised, a workqueue that was destroyed recently, a CPU
+ * that does not exist) logs a message which names the queue and the caller's
+ * address, and returns what is documented; nothing is corrupted. Undefined,
+ * because it cannot be seen: an item whose memory was freed or reused while it
+ * was queued, and a workqueue destroyed more than 64 destroys ago.
+ *
+ * Fork. After fork() the child has the same workqueues, all empty, and no
+ * threads; they are made again at the first use. Items that were queued or
+ * being cancelled are idle in the child. A child that was forked inside a work
+ * function continues in it and exits with status 70 when the function returns.
+ *
+ * Symbols carry the prefix cmwq_ in the object file, so a program with a
+ * queue_work() of its own can link this library.
+ */
+#ifndef CMWQ_WORKQUEUE_H
+#define CMWQ_WORKQUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <cmwq/jiffies.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The linker's name of a public function or object. */
+#define CMWQ_API(name) __asm__("cmwq_" #name)
+
+struct workqueue_struct;
+struct work_struct;
+
+/* A work function. It may sleep, requeue its item, and free it. */
+typedef void (*work_func_t)(struct work_struct *work);
+
+/* Private link; its type is deliberately not a struct list_head. */
+struct cmwq_link {
+	void *next;
+	void *prev;
+};
+
+struct cmwq_timer {
+	struct cmwq_timer *next;
+	struct cmwq_timer **pprev;
+	unsigned long long expires;
+	void (*function)(struct cmwq_timer *timer);
+};
+
+/* All members are private. */
+struct work_struct {
+	unsigned long data;
+	struct cmwq_link entry;
+	work_func_t func;
+};
+
+struct delayed_work {
+	struct work_struct work;
+	struct cmwq_timer timer;
+	struct workqueue_struct *wq;
+	int cpu;
+};
+
+enum wq_flags {
+	WQ_UNBOUND = 1 << 1,	     /* not bound to any CPU */
+	WQ_FREEZABLE = 1 << 2,	     /* frozen with the freezer */
+	WQ_MEM_RECLAIM = 1 << 3,     /* needed for reclaiming memory */
+	WQ_HIGHPRI = 1 << 4,	     /* served by high priority workers */
+	WQ_CPU_INTENSIVE = 1 << 5,   /* its running items hold up no others */
+	WQ_POWER_EFFICIENT = 1 << 7, /* unbound if power_efficient is set */
+	WQ_PERCPU = 1 << 8,	     /* bound to the CPU that queues */
+
+	__WQ_DESTROYING = 1 << 15, /* internal */
+	__WQ_DRAINING = 1 << 16,   /* internal */
+	__WQ_ORDERED = 1 << 17,	   /* internal: one item at a time, in order */
+	__WQ_LEGACY = 1 << 18,	   /* internal: create_*workqueue() */
+};
+
+enum {
+	WQ_MAX_ACTIVE = 2048,
+	WQ_UNBOUND_MAX_ACTIVE = WQ_MAX_ACTIVE,
+	WQ_DFL_ACTIVE = WQ_MAX_ACTIVE / 2,
+	WORK_CPU_UNBOUND = 8192, /* "this CPU, or none in particular" */
+	WORKER_DESC_LEN = 32,
+	WORK_BUSY_PENDING = 1 << 0,
+	WORK_BUSY_RUNNING = 1 << 1,
+};
+
+/*
+ * Initialisation. An item must be initialised once before its first use, and
+ * never while it is queued or runs. The _ONSTACK forms are for items with
+ * automatic storage, which destroy_work_on_stack() ends.
+ */
+#define CMWQ_WORK_IDLE 0x0000ffff00000000UL /* private: never queued */
+
+#define __WORK_INITIALIZER(f)                       \
+	{                                           \
+		CMWQ_WORK_IDLE, { NULL, NULL }, (f) \
+	}
+#define __DELAYED_WORK_INITIALIZER(f)                                   \
+	{                                                               \
+		__WORK_INITIALIZER(f), { NULL, NULL, 0, NULL }, NULL, 0 \
+	}
+
+#define DECLARE_WORK(n, f) struct work_struct n = __WORK_INITIALIZER(f)
+#define DECLARE_DELAYED_WORK(n, f) \
+	struct delayed_work n = __DELAYED_WORK_INITIALIZER(f)
+/* In a process there is no deep idle to preserve: deferrable is delayed. */
+#define DECLARE_DEFERRABLE_WORK(n, f) DECLARE_DELAYED_WORK(n, f)
+
+static inline void cmwq_init_work(struct work_struct *work, work_func_t func)
+{
+	work->data = CMWQ_WORK_IDLE;
+	work->entry.next = NULL;
+	work->entry.prev = NULL;
+	work->func = func;
+}
+
+static inline void cmwq_init_delayed_work(struct delayed_work *dwork,
+					  work_func_t func)
+{
+	cmwq_init_work(&dwork->work, func);
+	dwork->timer.next = NULL;
+	dwork->timer.pprev = NULL;
+	dwork->timer.expires = 0;
+	dwork->timer.function = NULL;
+	dwork->wq = NULL;
+	dwork->cpu = 0;
+}
+
+#define INIT_WORK(work, func)	       cmwq_init_work(work, func)
+#define INIT_WORK_ONSTACK(work, func)  cmwq_init_work(work, func)
+#define INIT_DELAYED_WORK(dwork, func) cmwq_init_delayed_work(dwork, func)
+#define INIT_DELAYED_WORK_ONSTACK(dwork, func) \
+	cmwq_init_delayed_work(dwork, func)
+#define INIT_DEFERRABLE_WORK(dwork, func) cmwq_init_delayed_work(dwork, func)
+#define INIT_DEFERRABLE_WORK_ONSTACK(dwork, func) \
+	cmwq_init_delayed_work(dwork, func)
+
+static inline void destroy_work_on_stack(struct work_struct *work)
+{
+	(void)work;
+}
+
+static inline void destroy_delayed_work_on_stack(struct delayed_work *dwork)
+{
+	(void)dwork;
+}
+
+/* The delayed work that a work item, as passed to its function, is part of. */
+static inline struct delayed_work *to_delayed_work(struct work_struct *work)
+{
+	return (struct delayed_work *)((char *)work -
+				       offsetof(struct delayed_work, work));
+}
+
+/* from_work(var, work, member): the object of var's type around an item. */
+#define from_work(var, work_ptr, member)                                   \
+	((__typeof__(var))((char *)(work_ptr)-offsetof(__typeof__(*(var)), \
+						       member)))
+
+#define work_data_bits(work) (&(work)->data)
+
+/*
+ * True while the item is queued (or its timer is armed) and has not started.
+ * A snapshot: it may be outdated when it returns. Any context, also signals.
+ */
+bool work_pending(const struct work_struct *work) CMWQ_API(work_pending);
+#define delayed_work_pending(dwork) work_pending(&(dwork)->work)
+
+/*
+ * alloc_workqueue - make a workqueue
+ * @fmt:	printf format of its name; more than 31 characters are cut off
+ * @flags:	WQ_PERCPU or WQ_UNBOUND, and others of enum wq_flags
+ * @max_active:	most items of this queue that run at once, per CPU on a
+ *		per-CPU queue; 0 means 1024; clamped to 1..2048 with a message
+ *
+ * With neither WQ_PERCPU nor WQ_UNBOUND the queue is per-CPU, with both it is
+ * unbound; either is reported once. May sleep.
+ *
+ * Returns NULL if memory is short or a flag is unknown.
+ */
+struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags,
+					 int max_active, ...)
+	CMWQ_API(alloc_workqueue) __attribute__((format(printf, 1, 4)));
+
+/* An unbound queue that runs its items one at a time, in queueing order. */
+struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
+						 unsigned int flags, ...)
+	CMWQ_API(alloc_ordered_workqueue) __attribute__((format(printf, 1, 3)));
+
+#define create_workqueue(name) \
+	alloc_workqueue("%s", __WQ_LEGACY | WQ_MEM_RECLAIM | WQ_PERCPU, 1, name)
+#define create_freezable_workqueue(name)                          \
+	alloc_workqueue("%s",                                     \
+			__WQ_LEGACY | WQ_FREEZABLE | WQ_UNBOUND | \
+				WQ_MEM_RECLAIM,                   \
+			1, name)
+#define create_singlethread_workqueue(name) \
+	alloc_ordered_workqueue("%s", __WQ_LEGACY | WQ_MEM_RECLAIM, name)
+
+/*
+ * Drain the workqueue and free it. Nobody may queue on it any more. A queue
+ * that is still busy afterwards is reported and leaked. NULL is reported. An
+ * item of the queue must not call it: that is reported and does nothing.
+ * May sleep.
+ */
+void destroy_workqueue(struct workqueue_struct *wq) CMWQ_API(destroy_workqueue);
+
+/*
+ * Wait until the queue is empty, also of items that its items queue. While it
+ * waits, queueing from anywhere else is refused: queue_work() then returns
+ * true as in the kernel, but the item is dropped, idle, and the refusal is
+ * logged. Armed timers of delayed work are not seen. May sleep.
+ */
+void drain_workqueue(struct workqueue_struct *wq) CMWQ_API(drain_workqueue);
+
+/*
+ * Wait until every item that was queued before the call has finished; those
+ * queued later may or may not have. Callers at the same time share the
+ * waiting: 15 may be under way, more wait their turn. Armed timers of delayed
+ * work are not seen. May sleep.
+ */
+void flush_workqueue(struct workqueue_struct *wq) CMWQ_API(flush_workqueue);
+#define __flush_workqueue(wq)  flush_workqueue(wq)
+#define flush_scheduled_work() flush_workqueue(system_percpu_wq)
+
+/*
+ * Change max_active. 0 and negative values mean 1, more than 2048 is clamped
+ * with a message. Raising it starts waiting items at once, in order; lowering
+ * it lets the running ones finish. On an ordered queue it is reported and
+ * nothing changes. May sleep.
+ */
+void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
+	CMWQ_API(workqueue_set_max_active);
+
+/*
+ * queue_work - queue an item
+ *
+ * Returns true if it was queued, false if it was queued already, is disabled,
+ * or was refused (see "Bad input"). If true, the function sees every store
+ * made before the call; if false because it was queued, the run that is
+ * pending sees them too. An item never runs twice at once while it stays on
+ * one workqueue and keeps its function.
+ *
+ * After workqueue_init(), in a thread that has queued before or has called
+ * cmwq_thread_prepare(), async-signal-safe.
+ */
+bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+	CMWQ_API(queue_work);
+
+/*
+ * The same on the given CPU's pool of a per-CPU queue; on an unbound queue the
+ * CPU is a hint. A CPU outside 0..possible-1 is refused with false; one that
+ * this process may not use is reported and the item runs elsewhere.
+ */
+bool queue_work_on(int cpu, struct workqueue_struct *wq,
+		   struct work_struct *work) CMWQ_API(queue_work_on);
+
+#define schedule_work(work)	    queue_work(system_percpu_wq, work)
+#define schedule_work_on(cpu, work) queue_work_on(cpu, system_percpu_wq, work)
+
+/*
+ * Queue an item after @delay jiffies (milliseconds), never earlier. Delay 0
+ * queues at once. On a per-CPU queue it will run on the CPU that armed it.
+ * Returns false if the item was pending or disabled. Not for signal handlers.
+ */
+bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
+			unsigned long delay) CMWQ_API(queue_delayed_work);
+bool queue_delayed_work_on(int cpu, struct workqueue_struct *wq,
+			   struct delayed_work *dwork, unsigned long delay)
+	CMWQ_API(queue_delayed_work_on);
+
+/*
+ * Set the delay of an item, whatever state it is in: a pending one is taken
+ * back first. Returns true if it was pending and was replaced, false if it was
+ * idle. A disabled item stays idle; the result is false. May sleep for the
+ * short while in which another thread is queueing the same item.
+ */
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
+		      unsigned long delay) CMWQ_API(mod_delayed_work);
+bool mod_delayed_work_on(int cpu, struct workqueue_struct *wq,
+			 struct delayed_work *dwork, unsigned long delay)
+	CMWQ_API(mod_delayed_work_on);
+
+#define schedule_delayed_work(dwork, delay) \
+	queue_delayed_work(system_percpu_wq, dwork, delay)
+#define schedule_delayed_work_on(cpu, dwork, delay) \
+	queue_delayed_work_on(cpu, system_percpu_wq, dwork, delay)
+
+/*
+ * Wait until the item's last queueing has run. Returns true if there was
+ * something to wait for, false if it was idle. A requeue that happens after a
+ * running item was found is not waited for. flush_delayed_work() first queues
+ * an item whose timer is armed. May sleep.
+ */
+bool flush_work(struct work_struct *work) CMWQ_API(flush_work);
+bool flush_delayed_work(struct delayed_work *dwork)
+	CMWQ_API(flush_delayed_work);
+
+/*
+ * Take a pending item back. Returns whether it was pending. cancel_work() does
+ * not wait for a run in progress; cancel_work_sync() does, and keeps the item
+ * from being queued by anybody (itself included) while it waits: then it is
+ * neither queued nor running. Of several callers at once one gets true. The
+ * _sync forms may sleep; an item must not call them for itself.
+ */
+bool cancel_work(struct work_struct *work) CMWQ_API(cancel_work);
+bool cancel_work_sync(struct work_struct *work) CMWQ_API(cancel_work_sync);
+bool cancel_delayed_work(struct delayed_work *dwork)
+	CMWQ_API(cancel_delayed_work);
+bool cancel_delayed_work_sync(struct delayed_work *dwork)
+	CMWQ_API(cancel_delayed_work_sync);
+
+/*
+ * Disable an item: it is cancelled as above and every queueing is refused
+ * until enable_work() was called as often. The depth counts to 65535.
+ * enable_work() returns true when the depth becomes 0; on an item that is not
+ * disabled it is reported and returns true.
+ */
+bool disable_work(struct work_struct *work) CMWQ_API(disable_work);
+bool disable_work_sync(struct work_struct *work) CMWQ_API(disable_work_sync);
+bool enable_work(struct work_struct *work) CMWQ_API(enable_work);
+bool disable_delayed_work(struct delayed_work *dwork)
+	CMWQ_API(disable_delayed_work);
+bool disable_delayed_work_sync(struct delayed_work *dwork)
+	CMWQ_API(disable_delayed_work_sync);
+bool enable_delayed_work(struct delayed_work *dwork)
+	CMWQ_API(enable_delayed_work);
+
+/* Enable, and queue if that made the depth 0; returns whether it did. */
+static inline bool enable_and_queue_work(struct workqueue_struct *wq,
+					 struct work_struct *work)
+{
+	if (enable_work(work)) {
+		queue_work(wq, work);
+		return true;
+	}
+	return false;
+}
+
+/* WORK_BUSY_PENDING and WORK_BUSY_RUNNING bits; a snapshot for debugging. */
+unsigned int work_busy(struct work_struct *work) CMWQ_API(work_busy);
+
+/* The item that the calling thread is running, or NULL. Any context. */
+struct work_struct *current_work(void) CMWQ_API(current_work);
+
+/*
+ * Whether items of @wq wait for max_active on @cpu (WORK_CPU_UNBOUND: this
+ * CPU). A snapshot.
+ */
+bool workqueue_congested(int cpu, struct workqueue_struct *wq)
+	CMWQ_API(workqueue_congested);
+
+/* Describe what the calling worker is doing; at most 31 characters are kept
+ * until its item ends. Elsewhere it does nothing. */
+void set_worker_desc(const char *fmt, ...) CMWQ_API(set_worker_desc)
+	__attribute__((format(printf, 1, 2)));
+
+/*
+ * The three stages of the start. They run by themselves (the first before
+ * main(), the others at the first queueing); a program calls workqueue_init()
+ * to have all initial workers at a time of its own choice. Each may be called
+ * any number of times.
+ */
+void workqueue_init_early(void) CMWQ_API(workqueue_init_early);
+void workqueue_init(void) CMWQ_API(workqueue_init);
+void workqueue_init_topology(void) CMWQ_API(workqueue_init_topology);
+
+/* Workqueues that are always there. */
+extern struct workqueue_struct *system_wq CMWQ_API(system_wq);
+extern struct workqueue_struct *system_percpu_wq CMWQ_API(system_percpu_wq);
+extern struct workqueue_struct *system_highpri_wq CMWQ_API(system_highpri_wq);
+extern struct workqueue_struct *system_long_wq CMWQ_API(system_long_wq);
+extern struct workqueue_struct *system_unbound_wq CMWQ_API(system_unbound_wq);
+extern struct workqueue_struct *system_dfl_wq CMWQ_API(system_dfl_wq);
+extern struct workqueue_struct *
+	system_freezable_wq CMWQ_API(system_freezable_wq);
+extern struct workqueue_struct *
+	system_power_efficient_wq CMWQ_API(system_power_efficient_wq);
+extern struct workqueue_struct *system_freezable_power_efficient_wq CMWQ_API(
+	system_freezable_power_efficient_wq);
+extern struct workqueue_struct *system_dfl_long_wq CMWQ_API(system_dfl_long_wq);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,108 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# install-deps.sh [run|test|sanitize|all] - install what is missing on a Debian
+# machine, as root or through sudo. Says nothing and does nothing when all is
+# there. Each group includes the ones before it.
+#
+#	run		build the library and its tools
+#	test		build and run the tests
+#	sanitize	the same under the sanitizers
+#	all		the formatter and the models
+
+set -eu
+group=${1:-all}
+missing=
+
+# need PACKAGE COMMAND...: the package, unless the command succeeds.
+need()
+{
+	package=$1
+	shift
+	"$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+links()
+{
+	echo '#include <pthread.h>
+	      int main(void) { return 0; }' | "$@" -x c -o /dev/null -
+}
+
+has()
+{
+	command -v "$1"
+}
+
+formats()
+{
+	has clang-format-14 || has clang-format
+}
+
+need gcc has cc
+need libc6-dev links cc
+need make has make
+need meson has meson
+need ninja-build has ninja
+need pkg-config has pkg-config
+need python3 has python3
+need libssl-dev pkg-config --exists libcrypto
+
+if [ "$group" != run ]; then
+	need g++ has g++
+	need binutils has nm
+	need libcmocka-dev pkg-config --exists cmocka
+	need openssl has openssl
+	need valgrind has valgrind
+fi
+
+case $group in
+run | test) ;;
+sanitize | all)
+	need clang has clang
+	need libclang-rt-dev links clang -fsanitize=thread
+	;;
+*)
+	echo "usage: install-deps.sh [run|test|sanitize|all]" >&2
+	exit 2
+	;;
+esac
+
+if [ "$group" = all ]; then
+	need clang-format formats
+	need spin has spin
+fi
+
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "install-deps: install these, under Debian's names:$missing" >&2
+	exit 1
+fi
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "install-deps: needs root or sudo to install:$missing" >&2
+		exit 1
+	fi
+	as_root=sudo
+fi
+
+apt()
+{
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq \
+		-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null
+}
+
+echo "install-deps: installing$missing" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Old lists can name packages that the mirror no longer has, so always update.
+# shellcheck disable=SC2086 # one word per package
+if ! {
+	apt update && apt install -y --no-install-recommends $missing
+} >"$log" 2>&1; then
+	cat "$log" >&2
+	echo "install-deps: could not install$missing" >&2
+	exit 1
+fi

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cancel - taking items back, disabling them.
+ *
+ * All of it is: become the owner of the item (PENDING), edit the counts in its
+ * idle word, give it up. An item with a count is refused by every queueing.
+ * cancel_work_sync() counts in a field of its own, which a forked child drops.
+ */
+#include "cancel.h"
+
+#include "cm.h"
+#include "flush.h"
+#include "life.h"
+#include "log.h"
+#include "pwq.h"
+#include "queue.h"
+#include "timer.h"
+#include "worker.h"
+
+enum grab {
+	GRAB_IDLE,
+	GRAB_PENDING,
+	GRAB_AGAIN
+};
+
+/* Flushers of a queueing that is taken back are done. */
+static void complete_waiters(struct pool *pool, struct work_struct *work)
+	REQUIRES(pool->lock)
+{
+	struct waiter *waiter;
+
+	list_for_each_entry_safe (waiter, &pool->waiters, entry) {
+		if (waiter->work != work)
+			continue;
+		list_del(&waiter->entry);
+		completion_complete(&waiter->done);
+	}
+}
+
+/* Take a listed item out; its word keeps the worker that still runs it. */
+static unsigned long dequeue(struct pool *pool, struct work_struct *work,
+			     unsigned long word) REQUIRES(pool->lock)
+{
+	unsigned long idle = word_gen(os_generation()) | CMWQ_WORK_IDLE;
+	struct worker *w = NULL;
+
+	if (word & WORD_COLLIDES)
+		w = pool_find_busy(pool, work);
+	if (w)
+		idle = word_gen(os_generation()) | (unsigned long)w->slot
+							   << WORD_SLOT_SHIFT;
+	pwq_remove(word_pwq(word), work, word);
+	work_exchange(work, idle | WORD_PENDING);
+	if (word & WORD_WAITERS)
+		complete_waiters(pool, work);
+	return idle;
+}
+
+static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
+			     unsigned long *old)
+{
+	const unsigned long queued = WORD_PENDING | WORD_PWQ | WORD_LISTED;
+	struct pool *pool = pwq->pool;
+	enum grab ret = GRAB_AGAIN;
+	unsigned long word;
+
+	pool_lock(pool);
+	word = work_load(work);
+	if ((word & queued) == queued && word_pwq(word) == pwq) {
+		*old = dequeue(pool, work, word);
+		ret = GRAB_PENDING;
+		/* It may have made room for one that nobody knows of. */
+		if (!list_empty(&pool->worklist))
+			cm_kick(pool);
+	}
+	pool_unlock(pool);
+	return ret;
+}
+
+static enum grab try_grab(struct work_struct *work, bool delayed,
+			  unsigned long *old)
+{
+	unsigned long word = work_load(work);
+
+	if (!(word & WORD_PENDING) && work_claim_idle(work, old))
+		return GRAB_IDLE;
+	if (word_pwq(word))
+		return grab_queued(work, word_pwq(word), old);
+	if (delayed && (word & WORD_PENDING) &&
+	    timer_del(&to_delayed_work(work)->timer)) {
+		*old = work_load(work) & ~WORD_PENDING;
+		return GRAB_PENDING;
+	}
+	return GRAB_AGAIN;
+}
+
+bool cancel_grab(struct work_struct *work, bool delayed, unsigned long *old)
+{
+	struct backoff backoff = { 0 };
+	enum grab got;
+
+	while ((got = try_grab(work, delayed, old)) == GRAB_AGAIN)
+		backoff_wait(&backoff);
+	return got == GRAB_PENDING;
+}
+
+/* Take it back and add to one of its counts; a full count is waited for (of
+ * cancels in flight) or reported and left (of disables). */
+static bool cancel_and_count(struct work_struct *work, bool delayed,
+			     unsigned long one, unsigned long mask)
+{
+	struct backoff backoff = { 0 };
+	bool was_pending = false;
+	unsigned long old;
+
+	for (;;) {
+		was_pending |= cancel_grab(work, delayed, &old);
+		if (!one || (old & mask) != mask)
+			break;
+		if (one == WORD_DISABLE_ONE) {
+			log_warn("work item %p is disabled 65535 times; one "
+				 "more is not counted",
+				 (void *)work);
+			one = 0;
+			break;
+		}
+		work_exchange(work, old);
+		backoff_wait(&backoff);
+	}
+	work_exchange(work, old + one);
+	return was_pending;
+}
+
+static bool end_cancel(struct work_struct *work)
+{
+	struct backoff backoff = { 0 };
+	unsigned long old;
+
+	while (!work_claim_idle(work, &old))
+		backoff_wait(&backoff);
+	if (old & WORD_CANCEL_MASK)
+		old -= WORD_CANCEL_ONE;
+	work_exchange(work, old);
+	return true;
+}
+
+static bool cancel_sync(struct work_struct *work, bool delayed)
+{
+	bool was_pending = cancel_and_count(work, delayed, WORD_CANCEL_ONE,
+					    WORD_CANCEL_MASK);
+
+	flush_running(work);
+	end_cancel(work);
+	return was_pending;
+}
+
+static bool disable(struct work_struct *work, bool delayed, bool sync)
+{
+	bool was_pending = cancel_and_count(work, delayed, WORD_DISABLE_ONE,
+					    WORD_DISABLE_MASK);
+
+	if (sync)
+		flush_running(work);
+	return was_pending;
+}
+
+static bool ready(struct work_struct *work, void *caller)
+{
+	life_check_early();
+	return queue_work_ok(work, caller);
+}
+
+bool cancel_work(struct work_struct *work)
+{
+	return ready(work, __builtin_return_address(0)) &&
+	       cancel_and_count(work, false, 0, 0);
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	return ready(work, __builtin_return_address(0)) &&
+	       cancel_sync(work, false);
+}
+
+bool cancel_delayed_work(struct delayed_work *dwork)
+{
+	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
+	       cancel_and_count(&dwork->work, true, 0, 0);
+}
+
+bool cancel_delayed_work_sync(struct delayed_work *dwork)
+{
+	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
+	       cancel_sync(&dwork->work, true);
+}
+
+bool disable_work(struct work_struct *work)
+{
+	return ready(work, __builtin_return_address(0)) &&
+	       disable(work, false, false);
+}
+
+bool disable_work_sync(struct work_struct *work)
+{
+	return ready(work, __builtin_return_address(0)) &&
+	       disable(work, false, true);
+}
+
+bool disable_delayed_work(struct delayed_work *dwork)
+{
+	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
+	       disable(&dwork->work, true, false);
+}
+
+bool disable_delayed_work_sync(struct delayed_work *dwork)
+{
+	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
+	       disable(&dwork->work, true, true);
+}
+
+/* A queued item is not disabled. Neither is one that somebody owns otherwise and
+ * that has no count; one with a count is being edited, and is waited for. */
+static bool surely_enabled(struct work_struct *work)
+{
+	unsigned long word = work_load(work);
+
+	return word_pwq(word) ||
+	       ((word & WORD_PENDING) && !(word & WORD_DISABLE_MASK));
+}
+
+static bool enable(struct work_struct *work, void *caller)
+{
+	struct backoff backoff = { 0 };
+	unsigned long old;
+
+	if (!ready(work, caller))
+		return false;
+	while (!work_claim_idle(work, &old)) {
+		if (surely_enabled(work))
+			goto unbalanced;
+		backoff_wait(&backoff);
+	}
+	if (old & WORD_DISABLE_MASK) {
+		old -= WORD_DISABLE_ONE;
+		work_exchange(work, old);
+		return !(old & WORD_DISABLE_MASK);
+	}
+	work_exchange(work, old);
+unbalanced:
+	log_warn("work item %p enabled more often than disabled, by the "
+		 "caller at %p",
+		 (void *)work, caller);
+	return true;
+}
+
+bool enable_work(struct work_struct *work)
+{
+	return enable(work, __builtin_return_address(0));
+}
+
+bool enable_delayed_work(struct delayed_work *dwork)
+{
+	return enable(dwork_work(dwork), __builtin_return_address(0));
+}

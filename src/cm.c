@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cm - concurrency management: who runs, who sleeps, whom to wake.
+ *
+ * nr_running counts the workers that have an item (or look for one) and are
+ * neither found asleep nor CPU hogs. A bound pool starts an item only at 0; an
+ * unbound one below its number of CPUs, or when a sentinel saw a CPU idle, or
+ * once a tick without progress.
+ *
+ * No wakeup is lost, though a kick is only a hint:
+ *
+ *	pusher				worker going to sleep (holds the lock)
+ *	P1 push to the inbox		W1 first_idle = itself
+ *	P2 read nr_running		W2 nr_running--
+ *	P3 if 0, wake first_idle	W3 read the inbox; if not empty, stay
+ *
+ * All of them are sequentially consistent: either P2 sees W2 (and so W1), or
+ * W3 sees P1. The same pattern with nr_running++ covers a worker that starts
+ * running: a pusher who still saw 0 is seen in the inbox (exec.c looks again
+ * after cm_start_running()), one who saw 1 arms the detectors himself. Modelled
+ * in models/kick.pml. A waker stopped between P2 and P3 is made good by the
+ * tick.
+ */
+#include "cm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "os.h"
+#include "param.h"
+#include "pwq.h"
+#include "timer.h"
+#include "cmwq/cmwq.h"
+
+#define RECHECK_MAX	 2
+#define RECHECK_INTERVAL (50 * NSEC_PER_USEC)
+
+struct sentinel *sentinels;
+_Atomic bool tick_on;
+
+int cm_init(void)
+{
+	size_t n = (size_t)os_nr_cpus();
+
+	sentinels = aligned_alloc(64, n * sizeof(*sentinels));
+	if (!sentinels)
+		return -ENOMEM;
+	cm_reset();
+	return 0;
+}
+
+void cm_reset(void)
+{
+	for (int cpu = 0; cpu < os_nr_cpus(); cpu++) {
+		atomic_store(&sentinels[cpu].state, SENTINEL_ABSENT);
+		atomic_store(&sentinels[cpu].want, false);
+	}
+	atomic_store(&tick_on, false);
+}
+
+void cm_start_tick(void)
+{
+	if (!atomic_load(&tick_on) && !atomic_exchange(&tick_on, true))
+		timer_wake();
+}
+
+bool cm_wake_idle(struct pool *pool, bool again)
+{
+	struct worker *w = atomic_load(&pool->first_idle);
+
+	if (!w)
+		return false;
+	if (atomic_exchange(&w->wake, 1) && !again)
+		return false;
+	os_futex_wake(&w->wake, 1);
+	return true;
+}
+
+static void arm_one(int cpu, bool rested)
+{
+	struct sentinel *s = &sentinels[cpu];
+	uint32_t state = atomic_load(&s->state);
+
+	if (state == SENTINEL_OFF || (rested && state == SENTINEL_RESTING)) {
+		if (atomic_compare_exchange_strong(&s->state, &state,
+						   SENTINEL_ARMED))
+			os_futex_wake(&s->state, 1);
+	} else if (state == SENTINEL_ABSENT &&
+		   !atomic_load_explicit(&s->want, memory_order_relaxed) &&
+		   !atomic_exchange(&s->want, true)) {
+		timer_wake();
+	}
+}
+
+/*
+ * Let the sentinels of the pool's CPUs look out for an idle CPU. Where fewer
+ * workers may run than there are CPUs some CPU is always idle and means nothing.
+ */
+static void arm(struct pool *pool)
+{
+	bool rested = !atomic_load_explicit(&pool->tiny, memory_order_relaxed);
+
+	if (!param_get(sentinel))
+		return;
+	if (pool->cpu >= 0) {
+		arm_one(pool->cpu, rested);
+		return;
+	}
+	if (pool->cap != os_nr_allowed())
+		return;
+	for (int cpu = 0; cpu < os_nr_cpus(); cpu++)
+		if (os_cpu_allowed(cpu))
+			arm_one(cpu, rested);
+}
+
+static bool may_start(struct pool *pool, int running)
+{
+	if (pool->cpu >= 0)
+		return running == 0;
+	return running < pool->cap || !param_get(pace);
+}
+
+void cm_kick(struct pool *pool)
+{
+	int running = atomic_load(&pool->nr_running);
+
+	cm_start_tick();
+	if (may_start(pool, running) &&
+	    (!running ||
+	     !atomic_load_explicit(&pool->tiny, memory_order_relaxed))) {
+		cm_wake_idle(pool, false);
+		if (!atomic_load(&pool->nr_threads) &&
+		    !atomic_exchange(&pool->want, true))
+			timer_wake();
+	}
+	if (running)
+		arm(pool);
+}
+
+bool cm_may_start(struct pool *pool)
+{
+	return pool_waiting(pool) &&
+	       may_start(pool, atomic_load_explicit(&pool->nr_running,
+						    memory_order_relaxed));
+}
+
+/* The caller is counted. Where items are tiny one worker is enough: a second
+ * would cost more in handing over the lock than it takes off. */
+bool cm_may_continue(struct pool *pool)
+{
+	int running =
+		atomic_load_explicit(&pool->nr_running, memory_order_relaxed);
+
+	if (pool->cpu >= 0)
+		return running <= 1;
+	if (running > 1 &&
+	    atomic_load_explicit(&pool->tiny, memory_order_relaxed))
+		return false;
+	return running <= pool->cap || !param_get(pace);
+}
+
+/* The fence is between has_work = true and the states of tick and sentinel; its
+ * partner is their store of "off" before they look at has_work again. */
+void cm_watch(struct pool *pool, bool fresh)
+{
+	int running =
+		atomic_load_explicit(&pool->nr_running, memory_order_relaxed);
+
+	if (fresh)
+		atomic_thread_fence(memory_order_seq_cst);
+	cm_start_tick();
+	if (may_start(pool, running) &&
+	    (!running ||
+	     !atomic_load_explicit(&pool->tiny, memory_order_relaxed)))
+		cm_wake_idle(pool, false);
+	arm(pool);
+}
+
+void cm_start_running(struct pool *pool, struct worker *w)
+{
+	(void)w;
+	atomic_fetch_add(&pool->nr_running, 1);
+}
+
+void cm_stop_running(struct pool *pool, struct worker *w)
+{
+	(void)w;
+	atomic_fetch_sub(&pool->nr_running, 1);
+}
+
+void cm_set_asleep(struct pool *pool, struct worker *w, bool asleep)
+{
+	if (w->asleep == asleep)
+		return;
+	w->asleep = asleep;
+	pool->nr_asleep += asleep ? 1 : -1;
+	if (w->intensive)
+		return;
+	if (asleep)
+		cm_stop_running(pool, w);
+	else
+		cm_start_running(pool, w);
+}
+
+void cm_set_intensive(struct pool *pool, struct worker *w)
+{
+	if (w->intensive)
+		return;
+	w->intensive = true;
+	if (!w->asleep)
+		cm_stop_running(pool, w);
+}
+
+void cm_item_done(struct pool *pool, struct worker *w)
+{
+	bool counted = !w->asleep && !w->intensive;
+
+	if (w->asleep)
+		pool->nr_asleep--;
+	w->asleep = false;
+	w->intensive = false;
+	if (!counted)
+		cm_start_running(pool, w);
+}
+
+int cm_find_sleepers(struct pool *pool, struct worker *self, int max,
+		     bool trust)
+{
+	struct worker *w;
+	int looked = 0, found = 0;
+
+	list_for_each_entry (w, &pool->busy, entry) {
+		enum os_thread_state state;
+
+		if (w == self || w->asleep || w->intensive)
+			continue;
+		if (looked++ == max)
+			break;
+		state = os_thread_state(w->tid);
+		if (state == OS_THREAD_ASLEEP ||
+		    (state == OS_THREAD_UNKNOWN && trust)) {
+			cm_set_asleep(pool, w, true);
+			found++;
+		}
+	}
+	return found;
+}
+
+void cm_recheck(struct pool *pool)
+{
+	struct worker *w;
+	int looked = 0;
+	uint64_t now;
+
+	if (pool->cpu < 0 || !param_get(recheck))
+		return;
+	now = os_now();
+	if (now < pool->recheck_at)
+		return;
+	pool->recheck_at = now + RECHECK_INTERVAL;
+	list_for_each_entry_safe (w, &pool->busy, entry) {
+		if (!w->asleep || w->hint_depth)
+			continue;
+		if (looked++ == RECHECK_MAX)
+			break;
+		if (os_thread_state(w->tid) == OS_THREAD_RUNNING)
+			cm_set_asleep(pool, w, false);
+	}
+}
+
+/*
+ * The depth keeps the tick from taking the mark off a worker that spins. The
+ * mark is set before any other worker is woken.
+ */
+void cm_block_begin(void)
+{
+	struct worker *w = worker_self();
+	struct pool *pool;
+
+	if (!w || !param_get(hints) || atomic_fetch_add(&w->hint_depth, 1))
+		return;
+	pool = atomic_load(&w->pool);
+	pool_lock(pool);
+	cm_set_asleep(pool, w, true);
+	if (cm_may_start(pool))
+		cm_wake_idle(pool, false);
+	pool_unlock(pool);
+}
+
+void cm_block_end(void)
+{
+	struct worker *w = worker_self();
+	struct pool *pool;
+
+	if (!w || !w->hint_depth || atomic_fetch_sub(&w->hint_depth, 1) > 1)
+		return;
+	pool = atomic_load(&w->pool);
+	pool_lock(pool);
+	cm_set_asleep(pool, w, false);
+	pool_unlock(pool);
+}
+
+void cmwq_blocking_begin(void)
+{
+	cm_block_begin();
+}
+
+void cmwq_blocking_end(void)
+{
+	cm_block_end();
+}

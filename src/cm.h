@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* cm - concurrency management: who runs, who sleeps, whom to wake. */
+#ifndef CMWQ_CM_H
+#define CMWQ_CM_H
+
+#include <stdbool.h>
+
+#include "pool.h"
+#include "worker.h"
+
+/* The sentinel of a CPU; see sentinel.c. */
+enum sentinel_state {
+	SENTINEL_ABSENT,  /* no thread */
+	SENTINEL_OFF,	  /* sleeps: nothing waits */
+	SENTINEL_ARMED,	  /* runs as soon as its CPU idles */
+	SENTINEL_RESTING, /* found work waiting, but nothing to do about it */
+	SENTINEL_REFUSED, /* cannot be had on this CPU */
+};
+
+struct sentinel {
+	_Alignas(64) _Atomic uint32_t state; /* A: enum; the futex */
+	_Atomic bool want; /* A: asks the timer thread for the thread */
+};
+
+extern struct sentinel *sentinels; /* by CPU */
+
+int cm_init(void);
+void cm_reset(void); /* in a forked child */
+
+/* After a push that found nothing but quiet items: see that somebody looks. */
+void cm_kick(struct pool *pool);
+
+/* Wake the pool's first idle worker; @again even if it has been woken. False
+ * if there is none, or it is on its way. */
+bool cm_wake_idle(struct pool *pool, bool again);
+
+/* May a worker that is not running yet start an item, may one that finished
+ * take another? */
+bool cm_may_start(struct pool *pool) REQUIRES(pool->lock);
+bool cm_may_continue(struct pool *pool) REQUIRES(pool->lock);
+
+/* Work waits and a worker is about to run: wake a second one, or watch it.
+ * @fresh: the worklist may have been empty before. */
+void cm_watch(struct pool *pool, bool fresh) REQUIRES(pool->lock);
+
+/* Transitions of a worker. */
+void cm_start_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+void cm_stop_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+void cm_set_asleep(struct pool *pool, struct worker *w, bool asleep)
+	REQUIRES(pool->lock);
+void cm_set_intensive(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+/* The item is over: whatever was found about its worker ends. */
+void cm_item_done(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+
+/* Look at the threads of up to @max workers counted as running, @self not
+ * among them; mark those asleep. Returns how many. If their state cannot be
+ * read they count as asleep if @trust. */
+int cm_find_sleepers(struct pool *pool, struct worker *self, int max,
+		     bool trust) REQUIRES(pool->lock);
+
+/* Before its next item: notice workers marked asleep that run again. */
+void cm_recheck(struct pool *pool) REQUIRES(pool->lock);
+
+/* Hints: the calling thread is about to wait, and has. */
+void cm_block_begin(void);
+void cm_block_end(void);
+
+/* The tick is asked for by whoever leaves work waiting, see tick.c. */
+extern _Atomic bool tick_on;
+void cm_start_tick(void);
+
+#endif

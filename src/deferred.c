@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deferred - delayed work.
+ *
+ * From the arming on, the item is PENDING and belongs to its timer; disarming
+ * the timer (under the wheel's lock) makes one its owner, and so does being the
+ * timer thread that took it off the wheel.
+ */
+#include "cancel.h"
+#include "flush.h"
+#include "life.h"
+#include "list.h"
+#include "log.h"
+#include "os.h"
+#include "queue.h"
+#include "timer.h"
+#include "work.h"
+
+unsigned long cmwq_jiffies(void)
+{
+	return (unsigned long)(os_now() / NSEC_PER_MSEC);
+}
+
+static void fire(struct cmwq_timer *timer)
+{
+	struct delayed_work *dwork =
+		container_of(timer, struct delayed_work, timer);
+	struct work_struct *work = &dwork->work;
+
+	queue_owned(dwork->cpu, dwork->wq, work,
+		    work_load(work) & ~WORD_PENDING, NULL);
+}
+
+/* The caller owns the item, whose idle word is @old. */
+static void start(int cpu, struct workqueue_struct *wq,
+		  struct delayed_work *dwork, unsigned long delay,
+		  unsigned long old, void *caller)
+{
+	if (!delay) {
+		queue_owned(cpu, wq, &dwork->work, old, caller);
+		return;
+	}
+	if (cpu == WORK_CPU_UNBOUND && !wq->unbound)
+		cpu = os_cpu();
+	dwork->wq = wq;
+	dwork->cpu = cpu;
+	dwork->timer.function = fire;
+	timer_add(&dwork->timer, delay);
+}
+
+static bool queue_delayed(int cpu, struct workqueue_struct *wq,
+			  struct delayed_work *dwork, unsigned long delay,
+			  void *caller)
+{
+	unsigned long old;
+
+	life_check();
+	if (!queue_args_ok(wq, dwork_work(dwork), cpu, caller))
+		return false;
+	if (!work_claim_idle(&dwork->work, &old))
+		return false;
+	if (old & WORD_OFF_MASK) {
+		work_exchange(&dwork->work, old);
+		return false;
+	}
+	start(cpu, wq, dwork, delay, old, caller);
+	return true;
+}
+
+bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
+			unsigned long delay)
+{
+	return queue_delayed(WORK_CPU_UNBOUND, wq, dwork, delay,
+			     __builtin_return_address(0));
+}
+
+bool queue_delayed_work_on(int cpu, struct workqueue_struct *wq,
+			   struct delayed_work *dwork, unsigned long delay)
+{
+	return queue_delayed(cpu, wq, dwork, delay,
+			     __builtin_return_address(0));
+}
+
+static bool mod_delayed(int cpu, struct workqueue_struct *wq,
+			struct delayed_work *dwork, unsigned long delay,
+			void *caller)
+{
+	unsigned long old;
+	bool was_pending;
+
+	life_check();
+	if (!queue_args_ok(wq, dwork_work(dwork), cpu, caller))
+		return false;
+	was_pending = cancel_grab(&dwork->work, true, &old);
+	if (old & WORD_OFF_MASK) {
+		work_exchange(&dwork->work, old);
+		return false;
+	}
+	start(cpu, wq, dwork, delay, old, caller);
+	return was_pending;
+}
+
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
+		      unsigned long delay)
+{
+	return mod_delayed(WORK_CPU_UNBOUND, wq, dwork, delay,
+			   __builtin_return_address(0));
+}
+
+bool mod_delayed_work_on(int cpu, struct workqueue_struct *wq,
+			 struct delayed_work *dwork, unsigned long delay)
+{
+	return mod_delayed(cpu, wq, dwork, delay, __builtin_return_address(0));
+}
+
+/* A timer that is firing is on its way to the queue: wait for it to get there. */
+bool flush_delayed_work(struct delayed_work *dwork)
+{
+	struct backoff backoff = { 0 };
+	struct work_struct *work = dwork_work(dwork);
+	unsigned long word;
+
+	life_check();
+	if (!queue_work_ok(work, __builtin_return_address(0)))
+		return false;
+	while ((word = work_load(work)) & WORD_PENDING && !word_pwq(word)) {
+		if (timer_del(&dwork->timer)) {
+			fire(&dwork->timer);
+			break;
+		}
+		backoff_wait(&backoff);
+	}
+	return flush_work(work);
+}

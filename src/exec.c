@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec - the life of a worker thread and of the items it runs.
+ *
+ * A worker is idle (on pool->idle, asleep on its futex), or busy (on
+ * pool->busy, counted in nr_running), or on its way between the two with the
+ * lock held. One hold of the lock ends an item and takes the next.
+ *
+ * The item may be freed by its own function: after PENDING was cleared only the
+ * worker's own record is used.
+ */
+#include "exec.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "cm.h"
+#include "log.h"
+#include "manager.h"
+#include "os.h"
+#include "pwq.h"
+
+#define DRAIN_EVERY  64
+#define TINY_ITEM_NS 500
+#define FIND_MAX     4
+#define EXIT_FORKED  70
+
+/* Flushers of the queueing that starts now move from the pool to the worker. */
+static void take_waiters(struct worker *w, struct pool *pool,
+			 struct work_struct *work) REQUIRES(pool->lock)
+{
+	struct waiter *waiter;
+
+	list_for_each_entry_safe (waiter, &pool->waiters, entry)
+		if (waiter->work == work)
+			list_move_tail(&waiter->entry, &w->waiters);
+}
+
+static void complete_waiters(struct worker *w)
+{
+	while (!list_empty(&w->waiters)) {
+		struct waiter *waiter =
+			list_first(&w->waiters, struct waiter, entry);
+
+		list_del(&waiter->entry);
+		completion_complete(&waiter->done);
+	}
+}
+
+/*
+ * Take the item off its list and say what runs here; then clear PENDING. The
+ * exchange reads what failed claims wrote, so the function sees their stores.
+ */
+static struct pwq *begin(struct worker *w, struct pool *pool,
+			 struct work_struct *work, bool watch)
+	REQUIRES(pool->lock)
+{
+	unsigned long word =
+		atomic_load_explicit(work_word(work), memory_order_relaxed);
+	struct pwq *pwq = word_pwq(word);
+
+	pool_del_work(pool, work);
+	if (unlikely(word & WORD_WAITERS))
+		take_waiters(w, pool, work);
+	w->seq++;
+	w->current_colour = word_colour(word);
+	atomic_store_explicit(
+		&pool->seq,
+		atomic_load_explicit(&pool->seq, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+	pwq->started++;
+	atomic_store_explicit(&w->current_pwq, pwq, memory_order_release);
+	atomic_store_explicit(&w->current_wq, pwq->wq, memory_order_release);
+	atomic_store_explicit(&w->current_func, work->func,
+			      memory_order_release);
+	atomic_store_explicit(&w->current_work, work, memory_order_release);
+	if (unlikely(atomic_load_explicit(&pwq->wq->flags,
+					  memory_order_relaxed) &
+		     WQ_CPU_INTENSIVE) &&
+	    pool->cpu >= 0)
+		cm_set_intensive(pool, w);
+	if (atomic_load_explicit(&pool->has_work, memory_order_relaxed) &&
+	    (watch || !atomic_load_explicit(&pool->tiny, memory_order_relaxed)))
+		cm_watch(pool, watch);
+	work_exchange(work, word_gen(w->gen) | (unsigned long)w->slot
+						       << WORD_SLOT_SHIFT);
+	return pwq;
+}
+
+static void finish(struct worker *w, struct pool *pool, struct pwq *pwq)
+	REQUIRES(pool->lock)
+{
+	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
+	w->desc[0] = '\0';
+	if (unlikely(
+		    atomic_load_explicit(&w->hint_depth, memory_order_relaxed)))
+		atomic_store(&w->hint_depth, 0);
+	if (w->asleep || w->intensive) {
+		if (w->asleep && atomic_load(&pool->nr_running) > 0)
+			pwq->cm_overlap++;
+		cm_item_done(pool, w);
+	}
+	if (unlikely(!list_empty(&w->waiters)))
+		complete_waiters(w);
+	pwq->completed++;
+	pwq_retire(pwq, w->current_colour);
+}
+
+static void check_forked(struct worker *w)
+{
+	if (likely(os_generation() == w->gen))
+		return;
+	log_err("a work function returned in a forked child; the child exits "
+		"with status %d",
+		EXIT_FORKED);
+	os_exit_group(EXIT_FORKED);
+}
+
+static void run_one(struct worker *w, struct pool *pool,
+		    struct work_struct *work, bool watch) REQUIRES(pool->lock)
+{
+	work_func_t func = work->func;
+	struct pwq *pwq = begin(w, pool, work, watch);
+
+	unlock(&pool->lock);
+	errno = 0;
+	func(work);
+	check_forked(w);
+	lock(&pool->lock);
+	finish(w, pool, pwq);
+}
+
+/* An item that was claimed while it ran waits for the worker that runs it. */
+static bool collides(struct pool *pool, struct work_struct *work)
+	REQUIRES(pool->lock)
+{
+	struct worker *other;
+
+	if (likely(!(atomic_load_explicit(work_word(work),
+					  memory_order_relaxed) &
+		     WORD_COLLIDES)))
+		return false;
+	other = pool_find_busy(pool, work);
+	if (!other)
+		return false;
+	pool_del_work(pool, work);
+	list_add_tail(work_entry(work), &other->scheduled);
+	return true;
+}
+
+static void judge_pace(struct pool *pool, uint64_t since, unsigned int items)
+	REQUIRES(pool->lock)
+{
+	bool tiny = (os_now() - since) / items < TINY_ITEM_NS;
+
+	if (tiny != atomic_load_explicit(&pool->tiny, memory_order_relaxed))
+		atomic_store(&pool->tiny, tiny);
+}
+
+/*
+ * Run items as long as there are any and this worker is wanted. The inbox is
+ * looked at when the worklist is empty and every 64 items: its head is the
+ * line that pushers write.
+ */
+static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	uint64_t since = os_now();
+	unsigned int items = 0;
+	bool watch = true;
+
+	do {
+		struct work_struct *work = entry_work(pool->worklist.next);
+
+		if (!collides(pool, work)) {
+			run_one(w, pool, work, watch);
+			while (unlikely(!list_empty(&w->scheduled)))
+				run_one(w, pool, entry_work(w->scheduled.next),
+					false);
+			watch = false;
+			items++;
+		}
+		if (list_empty(&pool->worklist) || items == DRAIN_EVERY) {
+			pool_drain(pool);
+			watch = true;
+		}
+		if (items == DRAIN_EVERY) {
+			judge_pace(pool, since, items);
+			since = os_now();
+			items = 0;
+		}
+		if (unlikely(pool->nr_asleep))
+			cm_recheck(pool);
+	} while (!list_empty(&pool->worklist) && cm_may_continue(pool));
+	/* Leaving work to others: they may be asleep for all that is known. */
+	if (!list_empty(&pool->worklist))
+		cm_watch(pool, true);
+	if (items && (items > DRAIN_EVERY / 4 ||
+		      atomic_load_explicit(&pool->tiny, memory_order_relaxed)))
+		judge_pace(pool, since, items);
+}
+
+/*
+ * Is this worker to start? Yes if too few run. If a sentinel found a CPU idle,
+ * or the tick no progress, those that sleep are found first; then an unbound
+ * pool starts one more in any case, a bound one only if none runs.
+ */
+static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	bool cpu_idle = atomic_exchange(&pool->cpu_idle, false);
+	bool grant = atomic_exchange(&pool->grant, false);
+
+	pool_drain(pool);
+	if (list_empty(&pool->worklist))
+		return false;
+	if (cm_may_start(pool))
+		return true;
+	if (!cpu_idle && !grant)
+		return false;
+	cm_find_sleepers(pool, w, FIND_MAX, cpu_idle && pool->pinned);
+	return pool->cpu < 0 || cm_may_start(pool);
+}
+
+static void leave_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	if (!w->is_idle)
+		return;
+	w->is_idle = false;
+	list_del(&w->entry);
+	pool->nr_idle--;
+	atomic_store(&pool->first_idle,
+		     list_empty(&pool->idle)
+			     ? NULL
+			     : list_first(&pool->idle, struct worker, entry));
+}
+
+/* The order is that of cm.c's proof: first_idle, nr_running, inbox. */
+static void enter_idle(struct worker *w, struct pool *pool, bool was_running)
+	REQUIRES(pool->lock)
+{
+	w->is_idle = true;
+	list_del(&w->entry);
+	list_add(&w->entry, &pool->idle);
+	pool->nr_idle++;
+	atomic_store(&w->wake, 0);
+	atomic_store(&pool->first_idle, w);
+	if (was_running)
+		cm_stop_running(pool, w);
+	pool_drain(pool);
+}
+
+static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	w->idle_since = os_now();
+	manager_worker_idle(pool);
+	pool_unlock(pool);
+	while (!atomic_load_explicit(&w->wake, memory_order_acquire))
+		os_futex_wait(&w->wake, 0, 0);
+	pool_lock(pool);
+}
+
+/* Returns whether it could be bound to its CPU. */
+static bool setup(struct worker *w, struct pool *pool)
+{
+	struct os_thread_attr attr = {
+		.cpu = pool->cpu,
+		.nice = pool->highpri ? -20 : 0,
+	};
+	char name[32];
+	int refused;
+
+	snprintf(name, sizeof(name), "cmwq/%s%d:%d%s", pool->cpu < 0 ? "u" : "",
+		 pool->id, w->id, pool->highpri ? "H" : "");
+	attr.name = name;
+	worker_tls = w;
+	refused = os_thread_setup(&attr);
+	if (refused & OS_REFUSED_CPU)
+		log_warn_once("binding a thread to its CPU was refused; "
+			      "workers run where the system puts them");
+	if (refused & OS_REFUSED_NICE)
+		log_warn_once("nice %d was refused; workers run at the best "
+			      "that is allowed",
+			      attr.nice);
+	return !(refused & OS_REFUSED_CPU);
+}
+
+/* Become busy, with a worker left in reserve, and work until not wanted. */
+static bool start_working(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	if (!wanted(w, pool))
+		return false;
+	leave_idle(w, pool);
+	cm_start_running(pool, w);
+	list_del(&w->entry);
+	list_add(&w->entry, &pool->busy);
+	manager_keep_reserve(pool);
+	/* Pushers who still saw nr_running 0 are seen here. */
+	pool_drain(pool);
+	if (list_empty(&pool->worklist))
+		return true;
+	if (pool->nr_asleep) {
+		unsigned long word =
+			atomic_load(work_word(entry_work(pool->worklist.next)));
+
+		word_pwq(word)->cm_wakeup++;
+	}
+	run_items(w, pool);
+	return true;
+}
+
+void exec_thread(void *arg)
+{
+	struct worker *w = arg;
+	struct pool *pool = atomic_load(&w->pool);
+	bool ran, bound;
+
+	pool_lock(pool);
+	w->tid = os_gettid();
+	w->id = ++pool->next_worker_id;
+	pool_unlock(pool);
+	bound = setup(w, pool);
+	pool_lock(pool);
+	pool->pinned &= bound;
+	/* Until here it counts as being created, however long it was kept from
+	 * its CPU, so that nobody creates another meanwhile. */
+	if (++pool->nr_workers > pool->peak)
+		pool->peak = pool->nr_workers;
+	for (;;) {
+		ran = start_working(w, pool);
+		if (!w->is_idle)
+			enter_idle(w, pool, ran);
+		else
+			atomic_store(&w->wake, 0);
+		if (cm_may_start(pool))
+			continue;
+		sleep_idle(w, pool);
+		if (unlikely(w->die))
+			break;
+	}
+	pool_unlock(pool);
+	worker_free(w);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flush - waiting for items and workqueues.
+ *
+ * For an item the waiter is hung on the pool (queued: W set in its word) or on
+ * the worker (running), under pool->lock, and completed when that queueing or
+ * that run is over, also by a cancel. A later queueing has waiters of its own.
+ *
+ * For a queue, epochs: see wq.h. A flush closes the epoch that collects: in
+ * each pool, under its lock and with its inbox drained, the pwq goes on to the
+ * next colour, and if it has items of the old one its count in pending[] is
+ * awaited. Epochs end in order. All 15 being under way, flushers wait; whoever
+ * gets the next one takes all along that came before it.
+ */
+#include "flush.h"
+
+#include "cm.h"
+#include "life.h"
+#include "log.h"
+#include "os.h"
+#include "pwq.h"
+#include "queue.h"
+#include "worker.h"
+
+#define SPINS	 64
+#define SLEEP_NS (50 * NSEC_PER_USEC)
+#define MAX_STEP 5
+
+void backoff_wait(struct backoff *b)
+{
+	unsigned int step;
+
+	if (b->round++ < SPINS)
+		return;
+	step = b->round - SPINS - 1;
+	os_sleep_ns(SLEEP_NS << (step < MAX_STEP ? step : MAX_STEP - 1));
+}
+
+static void wait_for(struct waiter *waiter)
+{
+	life_wait_online();
+	cm_block_begin();
+	completion_wait(&waiter->done);
+	cm_block_end();
+}
+
+static void waiter_init(struct waiter *waiter, struct work_struct *work)
+{
+	waiter->work = work;
+	completion_init(&waiter->done);
+}
+
+static bool hang_on_worker(struct pool *pool, struct worker *w,
+			   struct waiter *waiter) REQUIRES(pool->lock)
+{
+	if (atomic_load(&w->pool) != pool || !worker_runs(w, waiter->work))
+		return false;
+	if (w == worker_self()) {
+		log_err("work item of workqueue %s waits for itself to finish; "
+			"not waiting",
+			atomic_load(&w->current_pwq)->wq->name);
+		return false;
+	}
+	list_add_tail(&waiter->entry, &w->waiters);
+	return true;
+}
+
+/* @word is the idle word that the item had. */
+static bool flush_worker(struct work_struct *work, unsigned long word)
+{
+	struct worker *w = worker_of_slot(word_slot(word));
+	struct waiter waiter;
+	struct pool *pool;
+	bool hung;
+
+	if (!w || !worker_runs(w, work))
+		return false;
+	waiter_init(&waiter, work);
+	pool = atomic_load(&w->pool);
+	pool_lock(pool);
+	hung = hang_on_worker(pool, w, &waiter);
+	pool_unlock(pool);
+	if (hung)
+		wait_for(&waiter);
+	return hung;
+}
+
+bool flush_running(struct work_struct *work)
+{
+	unsigned long word = work_load(work);
+
+	return !word_pwq(word) && flush_worker(work, word);
+}
+
+/* The word said "claimed for @pwq". False: it is not on a list (any more). */
+static bool hang_on_queued(struct pwq *pwq, struct waiter *waiter)
+{
+	const unsigned long queued = WORD_PENDING | WORD_PWQ | WORD_LISTED;
+	struct work_struct *work = waiter->work;
+	struct pool *pool = pwq->pool;
+	bool hung = false;
+	unsigned long word;
+
+	pool_lock(pool);
+	word = work_load(work);
+	if ((word & queued) == queued && word_pwq(word) == pwq) {
+		work_set(work, WORD_WAITERS);
+		list_add_tail(&waiter->entry, &pool->waiters);
+		hung = true;
+	}
+	pool_unlock(pool);
+	return hung;
+}
+
+bool flush_work(struct work_struct *work)
+{
+	struct backoff backoff = { 0 };
+	struct waiter waiter;
+	unsigned long word;
+
+	life_check_early();
+	if (!queue_work_ok(work, __builtin_return_address(0)))
+		return false;
+	waiter_init(&waiter, work);
+	for (;;) {
+		word = work_load(work);
+		if (!word_pwq(word)) {
+			if (flush_worker(work, word))
+				return true;
+			/* Idle, unless it was queued while we looked. */
+			if (work_load(work) == word)
+				return false;
+		} else if (hang_on_queued(word_pwq(word), &waiter)) {
+			wait_for(&waiter);
+			return true;
+		} else {
+			backoff_wait(&backoff);
+		}
+	}
+}
+
+/* Those who wait for an epoch or a colour may have no worker's signal to come,
+ * so whoever ends an epoch tells them. */
+static bool end_epochs(struct workqueue_struct *wq) REQUIRES(wq->lock)
+{
+	uint64_t before = wq->flush_epoch;
+
+	while (wq->flush_epoch < wq->epoch &&
+	       !atomic_load(&wq->pending[wq->flush_epoch % WORD_NR_COLOURS]))
+		wq->flush_epoch++;
+	if (wq->flush_epoch == before)
+		return false;
+	event_signal(&wq->flush_event);
+	return true;
+}
+
+static bool colour_free(struct workqueue_struct *wq) REQUIRES(wq->lock)
+{
+	return wq->epoch - wq->flush_epoch < WORD_NR_COLOURS - 1;
+}
+
+/* One pending count more while we go through the pools, so that it does not
+ * reach 0 before we are through. */
+static void start_epoch_flush(struct workqueue_struct *wq) REQUIRES(wq->lock)
+{
+	unsigned int colour = wq->epoch % WORD_NR_COLOURS;
+	unsigned int next = (colour + 1) % WORD_NR_COLOURS;
+
+	atomic_store(&wq->pending[colour], 1);
+	wq->epoch++;
+	for (int i = 0; i < wq->nr_pwqs; i++) {
+		struct pwq *pwq = &wq->pwqs[i];
+		struct pool *pool = pwq->pool;
+
+		atomic_fetch_add(&wq->pending[colour], 1);
+		pool_lock(pool);
+		if (!pwq_start_flush(pwq, next))
+			atomic_fetch_sub(&wq->pending[colour], 1);
+		pool_unlock(pool);
+	}
+	atomic_fetch_sub(&wq->pending[colour], 1);
+}
+
+static void wait_for_event(struct workqueue_struct *wq, uint32_t seq)
+	REQUIRES(wq->lock)
+{
+	unlock(&wq->lock);
+	life_wait_online();
+	cm_block_begin();
+	event_wait(&wq->flush_event, seq);
+	cm_block_end();
+	lock(&wq->lock);
+}
+
+/* Any epoch that is closed from now on has all items queued before us. */
+void flush_workqueue(struct workqueue_struct *wq)
+{
+	uint64_t ticket;
+	uint32_t seq;
+
+	life_check_early();
+	if (!queue_wq_ok(wq, __builtin_return_address(0)))
+		return;
+	lock(&wq->lock);
+	ticket = wq->epoch;
+	for (;;) {
+		seq = event_prepare(&wq->flush_event);
+		end_epochs(wq);
+		if (wq->epoch != ticket)
+			break;
+		if (colour_free(wq)) {
+			start_epoch_flush(wq);
+			break;
+		}
+		wait_for_event(wq, seq);
+	}
+	for (;;) {
+		seq = event_prepare(&wq->flush_event);
+		if (end_epochs(wq))
+			continue;
+		if (wq->flush_epoch > ticket)
+			break;
+		wait_for_event(wq, seq);
+	}
+	unlock(&wq->lock);
+}

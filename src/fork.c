@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork - a forked child starts with the same workqueues, empty.
+ *
+ * The child finds out at its first call: the page with the generation is wiped
+ * by the kernel in every kind of fork that copies memory. Then everything that
+ * threads of the parent may have left half done is made anew; what is spread
+ * over the program's memory (items, timers) is made idle by the new generation.
+ *
+ * The registry lock is held across fork() so that the list of workqueues is
+ * whole in the child. _Fork() and raw clone() run no handlers: a child of those
+ * that is forked while another thread allocates or destroys a workqueue may miss
+ * that one workqueue, or find malloc locked, as with any library.
+ */
+#include "fork.h"
+
+#include <pthread.h>
+
+#include "cm.h"
+#include "life.h"
+#include "log.h"
+#include "pool.h"
+#include "tick.h"
+#include "timer.h"
+#include "worker.h"
+#include "wq.h"
+
+/* Where the kernel does not wipe the page, fork() still runs this. */
+static void in_child(void)
+{
+	wq_fork_done();
+	atomic_store(&os_generation_word[0], 0);
+	atomic_store(&os_generation_word[1], 0);
+}
+
+void fork_init(void)
+{
+	pthread_atfork(wq_fork_prepare, wq_fork_done, in_child);
+}
+
+void fork_reset_child(void)
+{
+	struct pool *pool;
+
+	log_reset();
+	timer_reset();
+	tick_reset();
+	cm_reset();
+	worker_reset_all();
+	for_each_pool (pool)
+		pool_reset(pool);
+	wq_reset_all();
+	atomic_store(&life_online, false);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * os - every system call of the library. See os.h.
+ *
+ * Scheduler calls are raw system calls: they act on threads, and the C
+ * library's wrappers differ (musl's refuse). Nothing here logs; failures are
+ * results.
+ */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+#define DEFAULT_TIMER_SLACK_NS 50000UL
+#define PUNCTUAL_SLICE_NS      100000UL
+
+/* The kernel's struct sched_attr; libc has no declaration of its own. */
+struct os_sched_attr {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime;
+	uint64_t deadline;
+	uint64_t period;
+};
+
+static struct {
+	int nr_cpus;
+	int nr_allowed;
+	size_t mask_size;
+	cpu_set_t *allowed;
+} topo;
+
+int os_cpu_limit = 1;
+
+/* Until os_generation_init(): nothing has started. */
+static _Atomic uint32_t not_started[2];
+_Atomic uint32_t *os_generation_word = not_started;
+
+uint64_t os_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+int os_futex_wait(_Atomic uint32_t *word, uint32_t val, uint64_t deadline)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(deadline / 1000000000ULL),
+		.tv_nsec = (long)(deadline % 1000000000ULL),
+	};
+	int saved = errno;
+	int err = 0;
+
+	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, val,
+		    deadline ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY))
+		err = errno;
+	errno = saved;
+	return err == ETIMEDOUT ? ETIMEDOUT : 0;
+}
+
+void os_futex_wake(_Atomic uint32_t *word, int nr)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr, NULL, NULL, 0);
+	errno = saved;
+}
+
+void os_sleep_ns(uint64_t ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(ns / 1000000000ULL),
+		.tv_nsec = (long)(ns % 1000000000ULL),
+	};
+	int saved = errno;
+
+	nanosleep(&ts, NULL);
+	errno = saved;
+}
+
+/* The highest CPU number in a list like "0-3,8-11", plus one; 0 on error. */
+static int read_possible(void)
+{
+	char buf[256];
+	const char *last;
+	ssize_t n;
+	int fd;
+
+	fd = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	buf[n] = '\0';
+	last = buf + strcspn(buf, "\n");
+	while (last > buf && last[-1] >= '0' && last[-1] <= '9')
+		last--;
+	return atoi(last) + 1;
+}
+
+void os_topology_init(void)
+{
+	long conf = sysconf(_SC_NPROCESSORS_CONF);
+	long n = -1;
+	int cpu, max;
+
+	if (topo.allowed)
+		return;
+	/* The kernel wants room for all its CPUs; find how much that is. */
+	for (max = 1024; max <= 65536 && n < 0; max *= 2) {
+		topo.mask_size = CPU_ALLOC_SIZE(max);
+		topo.allowed = calloc(1, topo.mask_size);
+		if (!topo.allowed)
+			abort();
+		n = syscall(SYS_sched_getaffinity, 0, topo.mask_size,
+			    topo.allowed);
+		if (n < 0 && max < 65536) {
+			free(topo.allowed);
+			topo.allowed = NULL;
+		}
+	}
+	topo.nr_cpus = read_possible();
+	if (topo.nr_cpus < conf)
+		topo.nr_cpus = (int)conf;
+	if (topo.nr_cpus < 1)
+		topo.nr_cpus = 1;
+	if (n < 0)
+		for (cpu = 0; cpu < topo.nr_cpus; cpu++)
+			CPU_SET_S(cpu, topo.mask_size, topo.allowed);
+	for (cpu = 0; cpu < (int)topo.mask_size * CHAR_BIT; cpu++)
+		if (CPU_ISSET_S(cpu, topo.mask_size, topo.allowed) &&
+		    cpu >= topo.nr_cpus)
+			topo.nr_cpus = cpu + 1;
+	os_cpu_limit = topo.nr_cpus;
+	topo.nr_allowed = CPU_COUNT_S(topo.mask_size, topo.allowed);
+}
+
+int os_nr_cpus(void)
+{
+	return topo.nr_cpus;
+}
+
+int os_nr_allowed(void)
+{
+	return topo.nr_allowed;
+}
+
+bool os_cpu_allowed(int cpu)
+{
+	return CPU_ISSET_S(cpu, topo.mask_size, topo.allowed);
+}
+
+int os_cpu_slow(void)
+{
+	int cpu = sched_getcpu();
+
+	return likely(cpu >= 0 && cpu < topo.nr_cpus) ? cpu : 0;
+}
+
+struct start {
+	void (*fn)(void *);
+	void *arg;
+};
+
+static void *start_thread(void *p)
+{
+	struct start s = *(struct start *)p;
+
+	free(p);
+	s.fn(s.arg);
+	return NULL;
+}
+
+/*
+ * Explicit scheduling, since the creator may be anything; signals are blocked
+ * from the first instruction on, so that no handler of the program runs here.
+ */
+int os_thread_create(void (*fn)(void *), void *arg, size_t stack)
+{
+	struct sched_param param = { .sched_priority = 0 };
+	struct start *s = malloc(sizeof(*s));
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all;
+	int err;
+
+	if (!s)
+		return ENOMEM;
+	s->fn = fn;
+	s->arg = arg;
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	pthread_attr_setschedparam(&attr, &param);
+	pthread_attr_setsigmask_np(&attr, &all);
+	if (stack < (size_t)PTHREAD_STACK_MIN + 65536)
+		stack = (size_t)PTHREAD_STACK_MIN + 65536;
+	pthread_attr_setstacksize(&attr, stack);
+	err = pthread_create(&thread, &attr, start_thread, s);
+	pthread_attr_destroy(&attr);
+	if (err)
+		free(s);
+	return err;
+}
+
+/* A nice value below the creator's takes a privilege; the policy does not. */
+static int set_policy(const struct os_thread_attr *attr)
+{
+	struct os_sched_attr sa = {
+		.size = sizeof(sa),
+		.policy = attr->idle ? SCHED_IDLE : SCHED_OTHER,
+		.nice = attr->nice,
+		.runtime = attr->punctual ? PUNCTUAL_SLICE_NS : 0,
+	};
+
+	/* SCHED_IDLE keeps the slice of the policy before, which may be that of
+	 * a punctual creator. */
+	if (attr->idle) {
+		sa.policy = SCHED_OTHER;
+		syscall(SYS_sched_setattr, 0, &sa, 0);
+		sa.policy = SCHED_IDLE;
+	}
+	if (!syscall(SYS_sched_setattr, 0, &sa, 0))
+		return 0;
+	sa.nice = getpriority(PRIO_PROCESS, (id_t)os_gettid());
+	if (syscall(SYS_sched_setattr, 0, &sa, 0) && attr->idle)
+		return OS_REFUSED_IDLE;
+	return attr->idle ? 0 : OS_REFUSED_NICE;
+}
+
+int os_thread_setup(const struct os_thread_attr *attr)
+{
+	cpu_set_t *mask = topo.allowed;
+	int refused = 0;
+
+	prctl(PR_SET_NAME, attr->name);
+	prctl(PR_SET_TIMERSLACK, attr->punctual ? 1UL : DEFAULT_TIMER_SLACK_NS);
+	if (attr->cpu >= 0) {
+		mask = calloc(1, topo.mask_size);
+		if (!mask)
+			return OS_REFUSED_CPU;
+		CPU_SET_S(attr->cpu, topo.mask_size, mask);
+	}
+	if (syscall(SYS_sched_setaffinity, 0, topo.mask_size, mask) &&
+	    attr->cpu >= 0)
+		refused |= OS_REFUSED_CPU;
+	if (mask != topo.allowed)
+		free(mask);
+	return refused | set_policy(attr);
+}
+
+int os_gettid(void)
+{
+	return (int)syscall(SYS_gettid);
+}
+
+/* The state is the letter after the parenthesised name, which may itself
+ * contain parentheses. */
+enum os_thread_state os_thread_state(int tid)
+{
+	char path[48], buf[128];
+	const char *p;
+	int saved = errno;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		errno = saved;
+		return OS_THREAD_UNKNOWN;
+	}
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	errno = saved;
+	if (n <= 0)
+		return OS_THREAD_UNKNOWN;
+	buf[n] = '\0';
+	p = strrchr(buf, ')');
+	if (!p || p[1] != ' ')
+		return OS_THREAD_UNKNOWN;
+	if (p[2] == 'S' || p[2] == 'D' || p[2] == 'I' || p[2] == 'T' ||
+	    p[2] == 't')
+		return OS_THREAD_ASLEEP;
+	return OS_THREAD_RUNNING;
+}
+
+uint64_t os_thread_cpu_time(int tid)
+{
+	/* The kernel's encoding of a thread's CPU clock: ~tid, per thread,
+	 * scheduler clock. */
+	clockid_t clock = (clockid_t)((~(unsigned int)tid << 3) | 6U);
+	struct timespec ts;
+
+	if (clock_gettime(clock, &ts))
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+void os_write_stderr(const char *buf, size_t len)
+{
+	int saved = errno;
+
+	if (write(STDERR_FILENO, buf, len) < 0)
+		errno = saved;
+	errno = saved;
+}
+
+_Noreturn void os_exit_group(int status)
+{
+	_exit(status);
+}
+
+bool os_generation_init(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page;
+
+	page = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		abort();
+	os_generation_word = page;
+	return !madvise(page, size, MADV_WIPEONFORK);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* param - the tunables, by name and as fields. */
+#ifndef CMWQ_PARAM_H
+#define CMWQ_PARAM_H
+
+#include <stdatomic.h>
+
+/* Read with param_get(); written by cmwq_param_set() and at the start. */
+struct params {
+	_Atomic long cpu_intensive_thresh_us;
+	_Atomic long power_efficient;
+	_Atomic long stack_kib;
+	_Atomic long idle_timeout_ms;
+	_Atomic long idle_ratio;
+	_Atomic long sentinel;
+	_Atomic long tick;
+	_Atomic long hints;
+	_Atomic long recheck;
+	_Atomic long pace;
+};
+
+extern struct params params;
+
+#define param_get(name) atomic_load_explicit(&params.name, memory_order_relaxed)
+
+/* Take the values in a string like CMWQ_PARAMS; reports what is bad. */
+void param_parse(const char *string);
+
+#endif

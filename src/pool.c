@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool - where items wait and workers live; its inbox. See pool.h.
+ *
+ * The inbox is a stack: push by compare-and-swap, emptied by one exchange and
+ * reversed. No state of it is half done, so a pusher that stops at any point
+ * holds nobody up, and since nothing pops a single item there is no ABA.
+ * The lowest bit of the head says that all items in it are quiet (nobody needs
+ * to be woken for them); the first push without it kicks.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pool **pools;
+int nr_pools;
+static struct pool *unbound_pools[POOLS_PER_CPU];
+
+static void init_lists(struct pool *pool)
+{
+	list_init(&pool->worklist);
+	list_init(&pool->idle);
+	list_init(&pool->busy);
+	list_init(&pool->waiters);
+}
+
+void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap)
+{
+	memset(pool, 0, sizeof(*pool));
+	lock_init(&pool->lock, RANK_POOL);
+	pool->cpu = cpu;
+	pool->id = id;
+	pool->highpri = highpri;
+	pool->cap = cap;
+	pool->pinned = cpu >= 0;
+	init_lists(pool);
+}
+
+void pool_reset(struct pool *pool)
+{
+	pool_init(pool, pool->cpu, pool->id, pool->highpri, pool->cap);
+}
+
+bool pool_push(struct pool *pool, struct work_struct *work, bool quiet)
+{
+	uintptr_t head =
+		atomic_load_explicit(&pool->inbox, memory_order_relaxed);
+	uintptr_t next;
+	bool all_quiet;
+
+	do {
+		all_quiet = !head || (head & INBOX_QUIET);
+		work->entry.next = (void *)(head & ~INBOX_QUIET);
+		next = (uintptr_t)work | (quiet && all_quiet);
+		/* Pairs with the worker's way to sleep, see cm.c. */
+	} while (!atomic_compare_exchange_weak(&pool->inbox, &head, next));
+	return all_quiet && !quiet;
+}
+
+void pool_add_work(struct pool *pool, struct work_struct *work)
+{
+	list_add_tail(work_entry(work), &pool->worklist);
+	atomic_store_explicit(&pool->has_work, true, memory_order_relaxed);
+}
+
+void pool_del_work(struct pool *pool, struct work_struct *work)
+{
+	list_del(work_entry(work));
+	if (list_empty(&pool->worklist))
+		atomic_store_explicit(&pool->has_work, false,
+				      memory_order_relaxed);
+}
+
+struct pool *pool_of_cpu(int cpu, bool highpri)
+{
+	return pools[cpu * POOLS_PER_CPU + highpri];
+}
+
+struct pool *pool_unbound(bool highpri)
+{
+	return unbound_pools[highpri];
+}
+
+static struct pool *pool_new(int cpu, int id, bool highpri, int cap)
+{
+	struct pool *pool = aligned_alloc(64, sizeof(*pool));
+
+	if (pool) {
+		pool_init(pool, cpu, id, highpri, cap);
+		pools[nr_pools++] = pool;
+	}
+	return pool;
+}
+
+int pools_init(void)
+{
+	int n = os_nr_cpus();
+
+	pools = calloc((size_t)(n + 1) * POOLS_PER_CPU, sizeof(*pools));
+	if (!pools)
+		return -ENOMEM;
+	for (int cpu = 0; cpu < n; cpu++)
+		for (int hi = 0; hi < POOLS_PER_CPU; hi++)
+			if (!pool_new(os_cpu_allowed(cpu) ? cpu : -1, cpu, hi,
+				      1))
+				return -ENOMEM;
+	for (int hi = 0; hi < POOLS_PER_CPU; hi++) {
+		unbound_pools[hi] = pool_new(-1, n * POOLS_PER_CPU + hi, hi,
+					     os_nr_allowed());
+		if (!unbound_pools[hi])
+			return -ENOMEM;
+	}
+	return 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool - where items wait and workers live; its inbox.
+ *
+ * Field letters, here and in pwq.h, worker.h and wq.h:
+ *  I  set before the object is published, constant afterwards
+ *  P  pool->lock (for a pwq or worker: its pool's)
+ *  W  wq->lock
+ *  A  atomic; the comment says who writes
+ *  S  only the worker itself
+ *  T  only the timer thread
+ *
+ * The rule of the house: whoever takes pool->lock drains the inbox before he
+ * reasons about the lists (pool_lock() in pwq.h does both). Then the worklist and the
+ * inactive lists are complete, as if every queueing had taken the lock. Only a
+ * worker between two items may put the drain off, by at most 64 items.
+ */
+#ifndef CMWQ_POOL_H
+#define CMWQ_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <cmwq/workqueue.h>
+
+#include "list.h"
+#include "lock.h"
+#include "work.h"
+
+struct worker;
+
+enum {
+	POOLS_PER_CPU = 2
+}; /* normal, high priority */
+
+struct pool {
+	struct lock lock;
+	int cpu;      /* I: bound to it, or -1 */
+	int id;	      /* I: in thread names: CPU, or number of the pool */
+	bool highpri; /* I */
+	bool pinned;  /* P: its workers could be bound to cpu */
+	int cap;      /* I: CPUs in its set; workers that may run at once */
+
+	/* Pushers write it, drainers empty it. */
+	_Alignas(64) _Atomic uintptr_t inbox; /* A: first item, INBOX_QUIET */
+
+	/* Read by pushers, written by workers at changes of what they say. */
+	_Alignas(64) _Atomic int nr_running; /* A: under lock, but for reads */
+	_Atomic(struct worker *) first_idle; /* A: written under lock */
+	_Atomic bool has_work;	/* A: worklist not empty; under lock */
+	_Atomic bool tiny;	/* A: items are so short that one worker keeps
+				   up with them; under lock */
+	_Atomic bool cpu_idle;	/* A: a sentinel ran while work waited */
+	_Atomic bool grant;	/* A: the tick lets one more worker run */
+	_Atomic int nr_threads; /* A: workers and those being created */
+	_Atomic bool want;	/* A: asks the timer thread for a worker */
+
+	_Alignas(64) struct list worklist; /* P: items to be started */
+	_Atomic unsigned long seq;	   /* A: items started; under lock */
+	struct list idle;		   /* P: workers, last used first */
+	struct list busy;		   /* P: workers with an item */
+	struct list waiters;		   /* P: flushers of queued items */
+	int nr_workers;			   /* P */
+	int nr_idle;			   /* P */
+	int nr_asleep;			   /* P: busy workers found asleep */
+	int peak;			   /* P: the most workers there were */
+	int next_worker_id;		   /* P */
+	uint64_t recheck_at;		   /* P: next look at sleepers, ns */
+	struct cmwq_timer cull_timer;	   /* P: armed while cull_armed */
+	bool cull_armed;		   /* P */
+	int stuck_ticks;		   /* T: in which it started nothing */
+	unsigned long tick_seq;		   /* T: seq at the last tick */
+};
+
+#define INBOX_QUIET 1UL /* nothing in it needs anybody to be woken */
+
+void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap);
+void pool_reset(struct pool *pool); /* in a forked child */
+
+static inline struct work_struct *link_work(void *link)
+{
+	return link;
+}
+
+/* The item's link as a list node; the types differ in the public header. */
+static inline struct list *work_entry(struct work_struct *work)
+{
+	return (struct list *)&work->entry;
+}
+
+static inline struct work_struct *entry_work(struct list *l)
+{
+	return container_of((struct cmwq_link *)l, struct work_struct, entry);
+}
+
+/*
+ * Push an owned item. True if the caller must see to it that somebody looks:
+ * nothing but quiet items was there. Lock-free, async-signal-safe.
+ */
+bool pool_push(struct pool *pool, struct work_struct *work, bool quiet);
+
+/* Whether there is something that a worker could start and has not. */
+static inline bool pool_waiting(struct pool *pool)
+{
+	uintptr_t head;
+
+	if (atomic_load(&pool->has_work))
+		return true;
+	head = atomic_load(&pool->inbox);
+	return head && !(head & INBOX_QUIET);
+}
+
+static inline void pool_unlock(struct pool *pool) RELEASE(pool->lock)
+{
+	unlock(&pool->lock);
+}
+
+void pool_add_work(struct pool *pool, struct work_struct *work)
+	REQUIRES(pool->lock);
+void pool_del_work(struct pool *pool, struct work_struct *work)
+	REQUIRES(pool->lock);
+
+/* All pools: CPU pools first, then unbound ones. */
+extern struct pool **pools;
+extern int nr_pools;
+struct pool *pool_of_cpu(int cpu, bool highpri);
+struct pool *pool_unbound(bool highpri);
+int pools_init(void);
+
+#define for_each_pool(pool)    \
+	for (int pool##_i = 0; \
+	     pool##_i < nr_pools && ((pool) = pools[pool##_i]); pool##_i++)
+
+#endif

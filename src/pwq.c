@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pwq - what one workqueue has in one pool: colours, max_active, activation.
+ *
+ * An item is counted in nr_in_flight from the drain to its end, in the colour
+ * that was current at the drain; in nr_active from the moment it is on the
+ * worklist. Items beyond max_active wait in order on the inactive list.
+ *
+ * saturated is set when the first item becomes inactive and cleared when the
+ * list is empty again. A pusher that finds it set pushes quietly and looks at
+ * it again after the push: either it sees it cleared and kicks, or whoever
+ * cleared it drains after that and finds the item (store-buffer pattern, all
+ * four accesses sequentially consistent; models/saturation.pml).
+ */
+#include "pwq.h"
+
+#include <string.h>
+
+#include "worker.h"
+
+void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
+	      int max_active)
+{
+	memset(pwq, 0, sizeof(*pwq));
+	pwq->pool = pool;
+	pwq->wq = wq;
+	pwq->max_active = max_active;
+	list_init(&pwq->inactive);
+}
+
+void pwq_reset(struct pwq *pwq)
+{
+	pwq->colour = 0;
+	pwq->nr_active = 0;
+	pwq->flushing = 0;
+	memset(pwq->nr_in_flight, 0, sizeof(pwq->nr_in_flight));
+	atomic_store(&pwq->saturated, false);
+	list_init(&pwq->inactive);
+}
+
+/* An item comes out of the inbox: count it, and list it. */
+static void pwq_admit(struct pwq *pwq, struct work_struct *work,
+		      unsigned long word) NO_ANALYSIS
+{
+	unsigned long bits = WORD_LISTED | (unsigned long)pwq->colour
+						   << WORD_COLOUR_SHIFT;
+
+	if (unlikely(word & WORD_COLLIDES) &&
+	    !worker_runs(work->entry.prev, work))
+		bits |= WORD_COLLIDES;
+	pwq->nr_in_flight[pwq->colour]++;
+	if (pwq->nr_active < pwq->max_active && list_empty(&pwq->inactive)) {
+		pwq->nr_active++;
+		work_flip(work, bits);
+		pool_add_work(pwq->pool, work);
+		return;
+	}
+	work_flip(work, bits | WORD_INACTIVE);
+	list_add_tail(work_entry(work), &pwq->inactive);
+	if (!atomic_load_explicit(&pwq->saturated, memory_order_relaxed))
+		atomic_store(&pwq->saturated, true);
+}
+
+void pool_drain_slow(struct pool *pool)
+{
+	struct work_struct *work, *next, *first = NULL;
+
+	work = link_work(
+		(void *)(atomic_exchange(&pool->inbox, 0) & ~INBOX_QUIET));
+	for (; work; work = next) {
+		next = link_work(work->entry.next);
+		work->entry.next = first;
+		first = work;
+	}
+	for (work = first; work; work = next) {
+		unsigned long word = atomic_load_explicit(work_word(work),
+							  memory_order_relaxed);
+
+		next = link_work(work->entry.next);
+		pwq_admit(word_pwq(word), work, word);
+	}
+}
+
+/* Items that were pushed quietly while the mark was set are found here. */
+static void clear_saturated(struct pwq *pwq) NO_ANALYSIS
+{
+	if (!list_empty(&pwq->inactive) ||
+	    !atomic_load_explicit(&pwq->saturated, memory_order_relaxed))
+		return;
+	atomic_store(&pwq->saturated, false);
+	pool_drain(pwq->pool);
+}
+
+static void activate(struct pwq *pwq) NO_ANALYSIS
+{
+	while (!list_empty(&pwq->inactive) &&
+	       pwq->nr_active < pwq->max_active) {
+		struct work_struct *work = entry_work(pwq->inactive.next);
+
+		list_del(work_entry(work));
+		pwq->nr_active++;
+		work_clear(work, WORD_INACTIVE);
+		pool_add_work(pwq->pool, work);
+	}
+	clear_saturated(pwq);
+}
+
+static void drop_in_flight(struct pwq *pwq, unsigned int colour) NO_ANALYSIS
+{
+	struct workqueue_struct *wq = pwq->wq;
+
+	if (--pwq->nr_in_flight[colour] || !(pwq->flushing & 1U << colour))
+		return;
+	pwq->flushing &= ~(1U << colour);
+	/* The flusher may be gone, and the queue with it, right after the last
+	 * of these; event_signal() only touches the word's address then. */
+	if (atomic_fetch_sub(&wq->pending[colour], 1) == 1)
+		event_signal(&wq->flush_event);
+}
+
+void pwq_retire(struct pwq *pwq, unsigned int colour)
+{
+	pwq->nr_active--;
+	if (unlikely(!list_empty(&pwq->inactive)))
+		activate(pwq);
+	drop_in_flight(pwq, colour);
+}
+
+void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
+{
+	if (word & WORD_INACTIVE) {
+		list_del(work_entry(work));
+		clear_saturated(pwq);
+		drop_in_flight(pwq, word_colour(word));
+		return;
+	}
+	pool_del_work(pwq->pool, work);
+	pwq_retire(pwq, word_colour(word));
+}
+
+void pwq_set_max_active(struct pwq *pwq, int max_active)
+{
+	pwq->max_active = max_active;
+	activate(pwq);
+}
+
+bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour)
+{
+	unsigned int colour = pwq->colour;
+
+	pwq->colour = next_colour;
+	if (!pwq->nr_in_flight[colour])
+		return false;
+	pwq->flushing |= 1U << colour;
+	return true;
+}
+
+int pwq_in_flight(struct pwq *pwq)
+{
+	int n = 0;
+
+	for (unsigned int c = 0; c < WORD_NR_COLOURS; c++)
+		n += pwq->nr_in_flight[c];
+	return n;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pwq - what one workqueue has in one pool: colours, max_active, activation.
+ */
+#ifndef CMWQ_PWQ_H
+#define CMWQ_PWQ_H
+
+#include "lock.h"
+#include "pool.h"
+#include "wq_struct.h"
+
+struct pwq {
+	/* Read by pushers; seldom written. 64-aligned: see work.h. */
+	_Alignas(64) struct pool *pool; /* I */
+	struct workqueue_struct *wq;	/* I */
+	_Atomic bool saturated; /* A: has inactive items; under lock. A push
+				   needs no kick then. */
+
+	_Alignas(64) unsigned int colour;  /* P: of what is queued now */
+	int nr_active;			   /* P: on the worklist or running */
+	int max_active;			   /* P */
+	unsigned int flushing;		   /* P: colours somebody flushes, a bit
+					     each */
+	int nr_in_flight[WORD_NR_COLOURS]; /* P */
+	struct list inactive;		   /* P: items over max_active */
+	unsigned long long started;	   /* P */
+	unsigned long long completed;	   /* P */
+	unsigned long long cpu_itsv;	   /* P */
+	unsigned long long cm_wakeup;	   /* P */
+	unsigned long long cm_overlap;	   /* P */
+};
+
+/* All of these, but for the first two, need the lock of the pwq's pool. clang
+ * cannot see that pwq->pool is the pool whose lock the caller holds. */
+
+void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
+	      int max_active);
+void pwq_reset(struct pwq *pwq);
+
+/* Settle everything in the inbox, in queueing order. */
+void pool_drain_slow(struct pool *pool) REQUIRES(pool->lock);
+
+static inline void pool_drain(struct pool *pool) REQUIRES(pool->lock)
+{
+	if (atomic_load(&pool->inbox))
+		pool_drain_slow(pool);
+}
+
+static inline void pool_lock(struct pool *pool) ACQUIRE(pool->lock)
+{
+	lock(&pool->lock);
+	pool_drain(pool);
+}
+
+/* An item that was admitted is gone: finished, or taken back while active. */
+void pwq_retire(struct pwq *pwq, unsigned int colour) NO_ANALYSIS;
+
+/* Take a listed item out, whichever list it is on. The caller owns it. */
+void pwq_remove(struct pwq *pwq, struct work_struct *work,
+		unsigned long word) NO_ANALYSIS;
+
+void pwq_set_max_active(struct pwq *pwq, int max_active) NO_ANALYSIS;
+
+/* Start a flush of the current colour: true if items of it are in flight. */
+bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour) NO_ANALYSIS;
+
+/* Anything queued or running. */
+int pwq_in_flight(struct pwq *pwq) NO_ANALYSIS;
+
+#endif

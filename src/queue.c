@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue - from queue_work() to the inbox.
+ *
+ * No lock, no allocation, no thread is created, nothing is printed: one
+ * compare-and-swap claims the item for a pwq, one pushes it, and only a push
+ * that finds nothing else waiting looks whether somebody must be woken. So it
+ * may be called from a signal handler, even one that interrupted itself.
+ *
+ * The claim names the pwq at once. If it turns out that the item still runs
+ * somewhere on this queue, its word is changed to that pwq before the push:
+ * nobody else may act on a word with PENDING that is not LISTED.
+ */
+#include "queue.h"
+
+#include "cm.h"
+#include "life.h"
+#include "log.h"
+#include "pwq.h"
+#include "timer.h"
+
+/* Before the library is online nobody would print it later, and queueing is not
+ * async-signal-safe yet. */
+static void refuse(const char *fmt, const char *name, void *caller)
+{
+	log_later(fmt, name, caller);
+	if (atomic_load(&life_online))
+		timer_wake();
+	else
+		log_flush();
+}
+
+bool queue_wq_ok(struct workqueue_struct *wq, void *caller)
+{
+	uint64_t magic =
+		wq ? atomic_load_explicit(&wq->magic, memory_order_relaxed) : 0;
+
+	if (likely(magic == WQ_MAGIC))
+		return true;
+	if (magic == WQ_DEAD_MAGIC)
+		refuse("workqueue %s was destroyed; used by the caller at %p",
+		       wq->name, caller);
+	else
+		refuse("workqueue %s is not one; used by the caller at %p",
+		       wq ? "?" : "NULL", caller);
+	return false;
+}
+
+bool queue_work_ok(struct work_struct *work, void *caller)
+{
+	const char *defect = work ? work_defect(work) : "is NULL";
+
+	if (likely(!defect))
+		return true;
+	refuse("work item %s; used by the caller at %p", defect, caller);
+	return false;
+}
+
+bool queue_args_ok(struct workqueue_struct *wq, struct work_struct *work,
+		   int cpu, void *caller)
+{
+	if (unlikely(!queue_wq_ok(wq, caller)))
+		return false;
+	if (unlikely(!work || work_defect(work))) {
+		refuse(!work	     ? "NULL work item for workqueue %s; "
+				       "queued by the caller at %p"
+		       : !work->data ? "uninitialised work item for workqueue "
+				       "%s; queued by the caller at %p"
+				     : "poisoned work item for workqueue %s; "
+				       "queued by the caller at %p",
+		       wq->name, caller);
+		return false;
+	}
+	if (likely(cpu == WORK_CPU_UNBOUND))
+		return true;
+	if (cpu < 0 || cpu >= os_nr_cpus()) {
+		refuse("no such CPU; item for workqueue %s refused, queued by "
+		       "the caller at %p",
+		       wq->name, caller);
+		return false;
+	}
+	if (!os_cpu_allowed(cpu))
+		refuse("CPU not available; item for workqueue %s runs "
+		       "elsewhere, queued by the caller at %p",
+		       wq->name, caller);
+	return true;
+}
+
+static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
+{
+	if (wq->unbound)
+		return wq->unbound;
+	return &wq->pwqs[cpu == WORK_CPU_UNBOUND ? os_cpu() : cpu];
+}
+
+/*
+ * After the push the item may be gone; wq and pool are not, by contract. The
+ * mark is read again, see pwq.c.
+ */
+static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
+{
+	bool saturated = atomic_load(&pwq->saturated);
+	bool kick = pool_push(pwq->pool, work, quiet || saturated);
+
+	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated))
+		kick = true;
+	if (kick)
+		cm_kick(pwq->pool);
+}
+
+/*
+ * The item is the caller's and its word names @pwq. Where it still runs it
+ * goes to the worker that runs it.
+ */
+static inline void push_owned(struct workqueue_struct *wq, struct pwq *pwq,
+			      struct work_struct *work, unsigned long old,
+			      uint32_t gen)
+{
+	struct worker *last = worker_of_slot(word_slot(old));
+	struct pwq *there = NULL;
+
+	if (last)
+		there = worker_runs_for(last, work, wq);
+	/* As an item of another queue it may run at once, but not in one pool. */
+	if (!there && last && worker_runs(last, work) &&
+	    atomic_load(&last->pool) == pwq->pool)
+		there = pwq;
+	if (there) {
+		pwq = there;
+		work->entry.prev = last;
+		work_exchange(work, word_for_pwq(pwq, gen) | WORD_COLLIDES);
+	}
+	push(pwq, work, false);
+}
+
+/* While a queue drains only its own items may queue on it. */
+static bool may_queue(struct workqueue_struct *wq)
+{
+	unsigned int flags =
+		atomic_load_explicit(&wq->flags, memory_order_relaxed);
+	struct worker *w;
+
+	if (likely(!(flags & (__WQ_DRAINING | __WQ_DESTROYING))))
+		return true;
+	w = worker_self();
+	return w && atomic_load(&w->current_work) &&
+	       atomic_load(&w->current_pwq)->wq == wq;
+}
+
+static void drop(struct workqueue_struct *wq, struct work_struct *work,
+		 unsigned long old, void *caller)
+{
+	work_exchange(work, old & ~WORD_PENDING);
+	refuse("workqueue %s is draining: item dropped, queued by the caller "
+	       "at %p",
+	       wq->name, caller);
+}
+
+void queue_owned(int cpu, struct workqueue_struct *wq, struct work_struct *work,
+		 unsigned long old, void *caller)
+{
+	uint32_t gen = os_generation();
+	struct pwq *pwq = select_pwq(wq, cpu);
+
+	if (unlikely(!may_queue(wq))) {
+		drop(wq, work, old, caller);
+		return;
+	}
+	work_exchange(work, word_for_pwq(pwq, gen));
+	push_owned(wq, pwq, work, old, gen);
+}
+
+/*
+ * The calling worker queues the very item that it runs, as an item of @wq: it
+ * stays with him, which he knows before he claims it. Nobody needs to be woken,
+ * he will look when the function returns.
+ */
+static inline bool requeue_self(struct worker *self, struct work_struct *work,
+				uint32_t gen)
+{
+	struct pwq *pwq =
+		atomic_load_explicit(&self->current_pwq, memory_order_relaxed);
+	unsigned long old;
+
+	if (work_claim(work, word_for_pwq(pwq, gen) | WORD_COLLIDES, &old) !=
+	    CLAIMED)
+		return false;
+	work->entry.prev = self;
+	push(pwq, work, true);
+	return true;
+}
+
+static inline bool runs_here(struct worker *self, struct workqueue_struct *wq,
+			     struct work_struct *work)
+{
+	return self && worker_runs_for(self, work, wq);
+}
+
+/* What queue_args_ok() would find right, without a call. */
+static inline bool plainly_ok(struct workqueue_struct *wq,
+			      struct work_struct *work, int cpu, uint32_t gen)
+{
+	unsigned long word;
+
+	if (!wq || !work || cpu != WORK_CPU_UNBOUND || !work->func ||
+	    atomic_load_explicit(&wq->magic, memory_order_relaxed) != WQ_MAGIC)
+		return false;
+	word = atomic_load_explicit(work_word(work), memory_order_relaxed);
+	return word >> WORD_GEN_SHIFT == gen || word == CMWQ_WORK_IDLE;
+}
+
+static inline bool queue_on(int cpu, struct workqueue_struct *wq,
+			    struct work_struct *work, void *caller)
+{
+	uint32_t gen = life_check();
+	struct worker *self = worker_self();
+	unsigned long old;
+	struct pwq *pwq;
+
+	if (unlikely(!plainly_ok(wq, work, cpu, gen)) &&
+	    !queue_args_ok(wq, work, cpu, caller))
+		return false;
+	if (runs_here(self, wq, work))
+		return requeue_self(self, work, gen);
+	pwq = select_pwq(wq, cpu);
+	if (work_claim(work, word_for_pwq(pwq, gen), &old) != CLAIMED)
+		return false;
+	if (unlikely(!may_queue(wq))) {
+		drop(wq, work, old, caller);
+		return true;
+	}
+	push_owned(wq, pwq, work, old, gen);
+	return true;
+}
+
+bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	return queue_on(WORK_CPU_UNBOUND, wq, work,
+			__builtin_return_address(0));
+}
+
+bool queue_work_on(int cpu, struct workqueue_struct *wq,
+		   struct work_struct *work)
+{
+	return queue_on(cpu, wq, work, __builtin_return_address(0));
+}
+
+/* Touch what is set up at first use: thread-local storage, lazy binding. */
+void cmwq_thread_prepare(void)
+{
+	life_check();
+	worker_self();
+	os_cpu();
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* queue - from queue_work() to the inbox. */
+#ifndef CMWQ_QUEUE_H
+#define CMWQ_QUEUE_H
+
+#include <stdbool.h>
+#include <cmwq/workqueue.h>
+
+#include "work.h"
+#include "wq_struct.h"
+
+/* Arguments of a call that queues: right, or reported for @caller. */
+bool queue_args_ok(struct workqueue_struct *wq, struct work_struct *work,
+		   int cpu, void *caller);
+bool queue_wq_ok(struct workqueue_struct *wq, void *caller);
+bool queue_work_ok(struct work_struct *work, void *caller);
+
+/* Queue an item that the caller owns and whose word was @old when he claimed
+ * it. On a draining queue it is dropped instead. */
+void queue_owned(int cpu, struct workqueue_struct *wq, struct work_struct *work,
+		 unsigned long old, void *caller);
+
+static inline struct work_struct *dwork_work(struct delayed_work *dwork)
+{
+	return dwork ? &dwork->work : NULL;
+}
+
+#endif

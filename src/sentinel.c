@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sentinel - a SCHED_IDLE thread per CPU that notices when the CPU idles.
+ *
+ * It is runnable only while work waits behind running workers. The scheduler
+ * then runs it exactly when its CPU has nothing better to do: a worker blocked,
+ * for whatever reason. It takes no lock (a SCHED_IDLE lock holder may be held
+ * up for 20 ms), allocates nothing, creates nothing: it reads atomics, stores
+ * one, and wakes one worker, who finds out under the lock what happened.
+ *
+ * A pass is in vain if there is work but no worker to wake, or one is already
+ * on its way, or the pool is making progress on tiny items. After two such
+ * passes it rests until the tick (or a worker with work behind it) arms it
+ * again. Only a pass that finds nothing waiting disarms.
+ *
+ * Disarming: state = OFF, then look at the pools again; the arming side pushes,
+ * then reads the state (models/kick.pml, the same pattern).
+ */
+#include "sentinel.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "cm.h"
+#include "log.h"
+#include "os.h"
+#include "param.h"
+
+#define STACK	     (128 * 1024)
+#define MAX_VAIN     2
+#define TINY_WAIT_NS 2000
+#define POLL_NS	     NSEC_PER_MSEC
+
+static struct pool *pool_at(int cpu, int i)
+{
+	return i < POOLS_PER_CPU ? pool_of_cpu(cpu, i)
+				 : pool_unbound(i - POOLS_PER_CPU);
+}
+
+static bool anything_waits(int cpu)
+{
+	for (int i = 0; i < 2 * POOLS_PER_CPU; i++)
+		if (pool_waiting(pool_at(cpu, i)))
+			return true;
+	return false;
+}
+
+/* One that keeps up with tiny items is to be left alone. */
+static bool makes_progress(struct pool *pool)
+{
+	unsigned long seq = atomic_load(&pool->seq);
+	uint64_t until = os_now() + TINY_WAIT_NS;
+
+	while (os_now() < until)
+		if (atomic_load(&pool->seq) != seq)
+			return true;
+	return false;
+}
+
+static bool wake_one(int cpu)
+{
+	for (int i = 0; i < 2 * POOLS_PER_CPU; i++) {
+		struct pool *pool = pool_at(cpu, i);
+
+		if (!pool_waiting(pool))
+			continue;
+		if (atomic_load(&pool->tiny) && makes_progress(pool))
+			continue;
+		atomic_store(&pool->cpu_idle, true);
+		if (cm_wake_idle(pool, false))
+			return true;
+	}
+	return false;
+}
+
+static void watch(struct sentinel *s, int cpu)
+{
+	int vain = 0;
+
+	while (atomic_load(&s->state) == SENTINEL_ARMED) {
+		if (!anything_waits(cpu)) {
+			atomic_store(&s->state, SENTINEL_OFF);
+			if (!anything_waits(cpu))
+				return;
+			atomic_store(&s->state, SENTINEL_ARMED);
+		}
+		if (!wake_one(cpu) && ++vain == MAX_VAIN)
+			atomic_store(&s->state, SENTINEL_RESTING);
+	}
+}
+
+/* Asleep until armed. False: nobody needed it for long, and it is off. */
+static bool wait_for_work(struct sentinel *s)
+{
+	uint64_t idle_end =
+		os_now() + (uint64_t)param_get(idle_timeout_ms) * NSEC_PER_MSEC;
+	uint32_t state;
+
+	while ((state = atomic_load(&s->state)) != SENTINEL_ARMED) {
+		/* Without a tick nobody else ends a rest. */
+		bool poll = state == SENTINEL_RESTING && !param_get(tick);
+		uint64_t end = poll ? os_now() + POLL_NS : idle_end;
+
+		if (os_futex_wait(&s->state, state, end) != ETIMEDOUT)
+			continue;
+		if (poll)
+			atomic_compare_exchange_strong(&s->state, &state,
+						       SENTINEL_ARMED);
+		else if (state == SENTINEL_OFF &&
+			 atomic_compare_exchange_strong(&s->state, &state,
+							SENTINEL_ABSENT))
+			return false;
+		else
+			idle_end = os_now() + NSEC_PER_MSEC * 1000;
+	}
+	return true;
+}
+
+static void sentinel_thread(void *arg)
+{
+	struct sentinel *s = arg;
+	int cpu = (int)(s - sentinels);
+	char name[32];
+	struct os_thread_attr attr = {
+		.name = name,
+		.cpu = cpu,
+		.idle = true,
+	};
+
+	snprintf(name, sizeof(name), "cmwq/idle:%d", cpu);
+	if (os_thread_setup(&attr) & (OS_REFUSED_CPU | OS_REFUSED_IDLE)) {
+		atomic_store(&s->state, SENTINEL_REFUSED);
+		log_warn_once("SCHED_IDLE or binding to a CPU was refused; "
+			      "blocked workers are found by the tick alone");
+		return;
+	}
+	while (wait_for_work(s))
+		watch(s, cpu);
+}
+
+void sentinel_create_wanted(void)
+{
+	for (int cpu = 0; cpu < os_nr_cpus(); cpu++) {
+		struct sentinel *s = &sentinels[cpu];
+
+		if (!atomic_load_explicit(&s->want, memory_order_relaxed) ||
+		    atomic_load(&s->state) != SENTINEL_ABSENT)
+			continue;
+		atomic_store(&s->state, SENTINEL_ARMED);
+		atomic_store(&s->want, false);
+		if (os_thread_create(sentinel_thread, s, STACK))
+			atomic_store(&s->state, SENTINEL_ABSENT);
+	}
+}
+
+void sentinel_rearm_resting(void)
+{
+	for (int cpu = 0; cpu < os_nr_cpus(); cpu++) {
+		uint32_t resting = SENTINEL_RESTING;
+
+		if (atomic_compare_exchange_strong(&sentinels[cpu].state,
+						   &resting, SENTINEL_ARMED))
+			os_futex_wake(&sentinels[cpu].state, 1);
+	}
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* sentinel - a SCHED_IDLE thread per CPU that notices when the CPU idles. */
+#ifndef CMWQ_SENTINEL_H
+#define CMWQ_SENTINEL_H
+
+/* On the timer thread: create the sentinels that were asked for. */
+void sentinel_create_wanted(void);
+
+/* On the timer thread: let resting ones look again. */
+void sentinel_rearm_resting(void);
+
+#endif

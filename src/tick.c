@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tick - what the timer thread does for the pools.
+ *
+ * At any wakeup: print notes, create workers and sentinels that were asked for
+ * by threads that may not. Every 4 ms, while work waits or a bound pool runs
+ * something:
+ *
+ *  - read the states of the busy workers: those asleep leave nr_running, those
+ *    marked that run again come back;
+ *  - CPU hogs: an item of a bound pool that used cpu_intensive_thresh_us of CPU
+ *    since it was first seen, or since it was last seen asleep, holds up no
+ *    others from then on;
+ *  - wake again whoever should have been woken, and give an unbound pool that
+ *    started nothing for three ticks one worker more;
+ *  - let resting sentinels look again, create workers where that failed.
+ *
+ * Two ticks that find nothing end it: tick_on = false, then look once more; the
+ * starting side pushes, then reads tick_on (cm_start_tick()).
+ */
+#include "tick.h"
+
+#include "cm.h"
+#include "log.h"
+#include "manager.h"
+#include "os.h"
+#include "param.h"
+#include "pwq.h"
+#include "sentinel.h"
+#include "timer.h"
+
+#define MAX_QUIET_TICKS 2
+#define PACE_TICKS	3 /* longer than an item that is no CPU hog */
+
+static uint64_t next_tick; /* timer thread */
+static int quiet_ticks;	   /* timer thread */
+
+static void check_hog(struct pool *pool, struct worker *w, bool asleep)
+	REQUIRES(pool->lock)
+{
+	uint64_t limit =
+		(uint64_t)param_get(cpu_intensive_thresh_us) * NSEC_PER_USEC;
+	uint64_t cpu;
+
+	if (pool->cpu < 0 || w->intensive || !limit)
+		return;
+	cpu = os_thread_cpu_time(w->tid);
+	if (w->tick_seq != w->seq || asleep) {
+		w->tick_seq = w->seq;
+		w->tick_cpu = cpu;
+		return;
+	}
+	if (cpu - w->tick_cpu < limit)
+		return;
+	cm_set_intensive(pool, w);
+	atomic_load(&w->current_pwq)->cpu_itsv++;
+}
+
+static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
+{
+	struct worker *w;
+
+	list_for_each_entry (w, &pool->busy, entry) {
+		enum os_thread_state state;
+
+		if (w->hint_depth || !atomic_load(&w->current_work))
+			continue;
+		state = os_thread_state(w->tid);
+		if (state == OS_THREAD_ASLEEP)
+			cm_set_asleep(pool, w, true);
+		else if (state == OS_THREAD_RUNNING)
+			cm_set_asleep(pool, w, false);
+		check_hog(pool, w, state == OS_THREAD_ASLEEP);
+	}
+}
+
+static void help_waiting(struct pool *pool) REQUIRES(pool->lock)
+{
+	bool start = cm_may_start(pool);
+
+	if (atomic_load(&pool->seq) != pool->tick_seq)
+		pool->stuck_ticks = 0;
+	else
+		pool->stuck_ticks++;
+	if (!start && pool->cpu < 0 && pool->stuck_ticks >= PACE_TICKS) {
+		pool->stuck_ticks = 0;
+		atomic_store(&pool->grant, true);
+		start = true;
+	}
+	if (start && !cm_wake_idle(pool, true))
+		atomic_store(&pool->want, true);
+}
+
+/* Returns whether the pool needs the tick. */
+static bool tick_pool(struct pool *pool)
+{
+	bool waiting = pool_waiting(pool);
+
+	if (!waiting && (pool->cpu < 0 || atomic_load(&pool->nr_running) <= 0))
+		return false;
+	pool_lock(pool);
+	look_at_workers(pool);
+	if (!list_empty(&pool->worklist))
+		help_waiting(pool);
+	pool->tick_seq = atomic_load(&pool->seq);
+	pool_unlock(pool);
+	return true;
+}
+
+static void create_wanted(void)
+{
+	struct pool *pool;
+
+	for_each_pool (pool) {
+		if (!atomic_load_explicit(&pool->want, memory_order_relaxed))
+			continue;
+		atomic_store(&pool->want, false);
+		pool_lock(pool);
+		manager_keep_reserve(pool);
+		pool_unlock(pool);
+	}
+	sentinel_create_wanted();
+}
+
+static bool tick(void)
+{
+	struct pool *pool;
+	bool active = false;
+
+	for_each_pool (pool)
+		if (tick_pool(pool))
+			active = true;
+	sentinel_rearm_resting();
+	return active;
+}
+
+static bool any_pool_waits(void)
+{
+	struct pool *pool;
+
+	for_each_pool (pool)
+		if (pool_waiting(pool))
+			return true;
+	return false;
+}
+
+static void stop_ticking(void)
+{
+	quiet_ticks = 0;
+	atomic_store(&tick_on, false);
+	if (any_pool_waits())
+		atomic_store(&tick_on, true);
+	else
+		next_tick = 0;
+}
+
+uint64_t tick_hook(uint64_t now)
+{
+	log_flush();
+	create_wanted();
+	if (!atomic_load(&tick_on))
+		return TIMER_NEVER;
+	if (!next_tick)
+		next_tick = now + TICK_NS;
+	if (now < next_tick)
+		return next_tick;
+	next_tick = now + TICK_NS;
+	if (param_get(tick) && tick())
+		quiet_ticks = 0;
+	else if (++quiet_ticks >= MAX_QUIET_TICKS)
+		stop_ticking();
+	create_wanted();
+	if (!atomic_load(&tick_on))
+		return TIMER_NEVER;
+	/* Somebody may have started it again since it was stopped. */
+	if (!next_tick)
+		next_tick = now + TICK_NS;
+	return next_tick;
+}
+
+void tick_reset(void)
+{
+	next_tick = 0;
+	quiet_ticks = 0;
+}

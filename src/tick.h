@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* tick - what the timer thread does for the pools. */
+#ifndef CMWQ_TICK_H
+#define CMWQ_TICK_H
+
+#include <stdint.h>
+
+#define TICK_NS (4 * NSEC_PER_MSEC)
+
+/* The timer thread's hook: services, and every TICK_NS a look at the pools
+ * while there is work. Returns when it wants to be called again. */
+uint64_t tick_hook(uint64_t now);
+
+void tick_reset(void); /* in a forked child */
+
+#endif

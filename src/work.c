@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* work - the state word of an item. See work.h. */
+#include "work.h"
+
+bool work_claim_idle(struct work_struct *work, unsigned long *old)
+{
+	_Atomic unsigned long *word = work_word(work);
+	uint32_t gen = os_generation();
+	unsigned long raw = atomic_load(word);
+
+	do {
+		*old = word_now(raw, gen);
+		if (*old & WORD_PENDING) {
+			raw = atomic_fetch_add(word, 0);
+			*old = word_now(raw, gen);
+			if (*old & WORD_PENDING)
+				return false;
+		}
+	} while (
+		!atomic_compare_exchange_weak(word, &raw, *old | WORD_PENDING));
+	return true;
+}
+
+/*
+ * Allocators and debuggers fill memory with one byte. No valid word looks like
+ * that: the generation's upper byte and the lowest byte, with P or Q and the
+ * pointer between them, never agree all at once.
+ */
+const char *work_defect(const struct work_struct *work)
+{
+	unsigned long word = atomic_load(work_word(work));
+
+	if (!word)
+		return "was never initialised";
+	if (word == (word & 0xff) * 0x0101010101010101UL)
+		return "is poisoned";
+	if (!work->func)
+		return "has no function";
+	return NULL;
+}
+
+bool work_pending(const struct work_struct *work)
+{
+	return work && (work_load(work) & WORD_PENDING);
+}

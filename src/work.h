@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * work - the state word of an item, work->data. Only this room and work.c know
+ * its bits.
+ *
+ *  63        52 51    48 47            32 31        16 15       6 5 4 3 2 1 0
+ *  [generation][   0   ][ worker slot    ][ disabled  ][ cancels ][0 0 0 0 0 P]
+ *  [generation][ colour][ pool_workqueue, 64-byte aligned        ][C L W Q I P]
+ *
+ *  P PENDING   somebody owns the item: it is queued, its timer is armed, or a
+ *              thread is on its way to do either or to take it back. Whoever
+ *              sets P owns the item until he clears it or hands it over.
+ *  Q PWQ       the second form: claimed for that pool_workqueue.
+ *  L LISTED    on a list of that pool; set by the drain. P and Q without L: on
+ *              its way to the inbox. Changes under pool->lock.
+ *  I INACTIVE  on the pwq's inactive list, waiting for max_active.
+ *  W WAITERS   flushers wait in pool->waiters for this queueing.
+ *  C COLLIDES  was running when it was claimed; whoever starts it looks first.
+ *
+ *  disabled    disable_work() depth.   cancels: cancel_work_sync() in flight.
+ *  worker slot the worker that started it last, if any. It may still run it.
+ *  generation  the process that wrote the word. In a forked child, words of the
+ *              parent count as idle: their owners do not exist here. What the
+ *              user disabled stays disabled.
+ *
+ * A thread that finds P set and gives up must do so by a read-modify-write, so
+ * that the worker which clears P by another sees the stores before it; every
+ * change of the word in between is one as well, which keeps the release
+ * sequence (the "false" half of queue_work()'s promise).
+ */
+#ifndef CMWQ_WORK_H
+#define CMWQ_WORK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <cmwq/workqueue.h>
+
+#include "os.h"
+
+struct pwq;
+
+#define WORD_PENDING  (1UL << 0)
+#define WORD_INACTIVE (1UL << 1)
+#define WORD_PWQ      (1UL << 2)
+#define WORD_WAITERS  (1UL << 3)
+#define WORD_LISTED   (1UL << 4)
+#define WORD_COLLIDES (1UL << 5)
+
+#define WORD_CANCEL_ONE	  (1UL << 6)
+#define WORD_CANCEL_MASK  (0x3ffUL << 6)
+#define WORD_DISABLE_ONE  (1UL << 16)
+#define WORD_DISABLE_MASK (0xffffUL << 16)
+#define WORD_OFF_MASK	  (WORD_CANCEL_MASK | WORD_DISABLE_MASK)
+
+#define WORD_SLOT_SHIFT 32
+#define WORD_SLOT_MASK	(0xffffUL << WORD_SLOT_SHIFT)
+#define WORD_NO_SLOT	0xffffU
+#define WORD_PWQ_MASK	(0xffffffffffffUL & ~63UL)
+
+#define WORD_COLOUR_SHIFT 48
+#define WORD_NR_COLOURS	  16U
+#define WORD_GEN_SHIFT	  52
+#define WORD_GEN_MASK	  0xfffU
+
+_Static_assert(sizeof(unsigned long) == 8, "the state word needs 64 bits");
+_Static_assert(CMWQ_WORK_IDLE == (unsigned long)WORD_NO_SLOT << WORD_SLOT_SHIFT,
+	       "a fresh item has no worker and an old generation");
+
+static inline _Atomic unsigned long *work_word(const struct work_struct *work)
+{
+	return (_Atomic unsigned long *)&((struct work_struct *)work)->data;
+}
+
+static inline unsigned long word_gen(uint32_t gen)
+{
+	return (unsigned long)gen << WORD_GEN_SHIFT;
+}
+
+static inline unsigned long word_for_pwq(struct pwq *pwq, uint32_t gen)
+{
+	return (unsigned long)pwq | word_gen(gen) | WORD_PENDING | WORD_PWQ;
+}
+
+static inline struct pwq *word_pwq(unsigned long word)
+{
+	return word & WORD_PWQ ? (struct pwq *)(word & WORD_PWQ_MASK) : NULL;
+}
+
+static inline unsigned int word_slot(unsigned long word)
+{
+	return (word & WORD_SLOT_MASK) >> WORD_SLOT_SHIFT;
+}
+
+static inline unsigned int word_colour(unsigned long word)
+{
+	return (word >> WORD_COLOUR_SHIFT) & (WORD_NR_COLOURS - 1);
+}
+
+/* What a word means to this process: itself, or what is left after a fork. */
+static inline unsigned long word_now(unsigned long word, uint32_t gen)
+{
+	if (likely(word >> WORD_GEN_SHIFT == gen))
+		return word;
+	return word_gen(gen) | CMWQ_WORK_IDLE |
+	       (word & WORD_PWQ ? 0 : word & WORD_DISABLE_MASK);
+}
+
+static inline unsigned long work_load(const struct work_struct *work)
+{
+	return word_now(atomic_load(work_word(work)), os_generation());
+}
+
+enum claim {
+	CLAIMED,	/* the caller owns the item now */
+	CLAIM_PENDING,	/* somebody else does */
+	CLAIM_DISABLED, /* idle, but disabled or being cancelled */
+};
+
+/*
+ * Become the owner of an idle item: one compare-and-swap to @next. *old is the
+ * word (as of this process) that it had.
+ */
+static inline enum claim work_claim(struct work_struct *work,
+				    unsigned long next, unsigned long *old)
+{
+	_Atomic unsigned long *word = work_word(work);
+	uint32_t gen = (uint32_t)(next >> WORD_GEN_SHIFT);
+	unsigned long raw = atomic_load_explicit(word, memory_order_relaxed);
+
+	for (;;) {
+		*old = word_now(raw, gen);
+		if (unlikely(*old & (WORD_PENDING | WORD_OFF_MASK))) {
+			/* The caller's stores go before what it gave up on. */
+			raw = atomic_fetch_add(word, 0);
+			*old = word_now(raw, gen);
+			if (*old & WORD_PENDING)
+				return CLAIM_PENDING;
+			if (*old & WORD_OFF_MASK)
+				return CLAIM_DISABLED;
+		}
+		if (atomic_compare_exchange_weak(word, &raw, next))
+			return CLAIMED;
+	}
+}
+
+/* Own an idle item without queueing it; keeps slot and disable depths. */
+bool work_claim_idle(struct work_struct *work, unsigned long *old);
+
+/* For the owner: give another word to the item; release to give it up. */
+static inline unsigned long work_exchange(struct work_struct *work,
+					  unsigned long next)
+{
+	return atomic_exchange(work_word(work), next);
+}
+
+/* Set or clear bits of a word whose owner (or pool->lock) protects it. */
+static inline void work_set(struct work_struct *work, unsigned long bits)
+{
+	atomic_fetch_or_explicit(work_word(work), bits, memory_order_acq_rel);
+}
+
+/* Bits whose state is known: sets some and clears others at once. */
+static inline void work_flip(struct work_struct *work, unsigned long bits)
+{
+	atomic_fetch_xor_explicit(work_word(work), bits, memory_order_acq_rel);
+}
+
+static inline void work_clear(struct work_struct *work, unsigned long bits)
+{
+	atomic_fetch_and_explicit(work_word(work), ~bits, memory_order_acq_rel);
+}
+
+/* What is visibly wrong with an item: a phrase for the log, or NULL. */
+const char *work_defect(const struct work_struct *work);
+
+#endif

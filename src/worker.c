@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker - the record of a thread that runs items, and its slot.
+ *
+ * Slots are handed out under slot_lock; the table is read without. What a
+ * worker does is in exec.c, its life in manager.c.
+ */
+#include "worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lock.h"
+
+static struct lock slot_lock = LOCK_INITIALIZER(RANK_SLOT);
+_Atomic(struct worker *) worker_slots[MAX_WORKERS];
+__thread struct worker *worker_tls;
+static unsigned int nr_slots;	 /* slot_lock */
+static struct worker *free_list; /* slot_lock */
+
+static void worker_init(struct worker *worker, struct pool *pool)
+{
+	worker->gen = os_generation();
+	worker->seq = 0;
+	worker->tid = 0;
+	worker->is_idle = false;
+	worker->asleep = false;
+	worker->intensive = false;
+	worker->die = false;
+	worker->hint_depth = 0;
+	worker->tick_seq = 0;
+	worker->desc[0] = '\0';
+	list_init(&worker->entry);
+	list_init(&worker->scheduled);
+	list_init(&worker->waiters);
+	atomic_store(&worker->current_work, NULL);
+	atomic_store(&worker->wake, 0);
+	atomic_store(&worker->pool, pool);
+}
+
+struct worker *worker_alloc(struct pool *pool)
+{
+	struct worker *worker;
+
+	lock(&slot_lock);
+	worker = free_list;
+	if (worker) {
+		free_list = worker->next_free;
+	} else if (nr_slots < MAX_WORKERS) {
+		worker = aligned_alloc(64, sizeof(*worker));
+		if (worker) {
+			memset(worker, 0, sizeof(*worker));
+			worker->slot = nr_slots++;
+		}
+	}
+	unlock(&slot_lock);
+	if (worker) {
+		worker_init(worker, pool);
+		atomic_store_explicit(&worker_slots[worker->slot], worker,
+				      memory_order_release);
+	}
+	return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+	lock(&slot_lock);
+	worker->next_free = free_list;
+	free_list = worker;
+	unlock(&slot_lock);
+}
+
+/*
+ * No thread of the parent exists here: all slots are free, but for that of the
+ * thread which forked, if it is a worker. It still reads its record.
+ */
+void worker_reset_all(void)
+{
+	lock_init(&slot_lock, RANK_SLOT);
+	free_list = NULL;
+	for (unsigned int i = 0; i < nr_slots; i++) {
+		struct worker *worker = atomic_load(&worker_slots[i]);
+
+		if (!worker || worker == worker_tls)
+			continue;
+		atomic_store(&worker->current_work, NULL);
+		worker->next_free = free_list;
+		free_list = worker;
+	}
+}
+
+struct worker *pool_find_busy(struct pool *pool, struct work_struct *work)
+{
+	struct worker *worker;
+
+	list_for_each_entry (worker, &pool->busy, entry)
+		if (worker_runs(worker, work))
+			return worker;
+	return NULL;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker - a thread that runs items, and its slot.
+ *
+ * Workers are type-stable: their memory is reused for other workers, never
+ * freed, so anybody may look at one at any time. A slot number finds a worker.
+ *
+ * What it runs is published in current_work, func, pwq before it clears the
+ * item's PENDING, and current_work is cleared first when the function has
+ * returned. For the owner of PENDING, "it does not run there" is therefore
+ * final: it could only start there after being queued by himself.
+ */
+#ifndef CMWQ_WORKER_H
+#define CMWQ_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <cmwq/workqueue.h>
+
+#include "list.h"
+#include "pool.h"
+
+struct pwq;
+
+struct worker {
+	/* Read by queueing threads. */
+	_Alignas(64) _Atomic(struct work_struct *) current_work; /* A: S */
+	_Atomic(work_func_t) current_func;			 /* A: S */
+	_Atomic(struct pwq *) current_pwq;			 /* A: S */
+	_Atomic(struct workqueue_struct *) current_wq;		 /* A: S */
+	_Atomic(struct pool *) pool; /* A: set when the slot is taken */
+	_Atomic uint32_t wake;	     /* A: set by wakers; the futex */
+
+	_Alignas(64) struct list entry; /* P: in pool->idle or busy */
+	unsigned long seq;		/* P: counts its items */
+	unsigned int slot;		/* I */
+	uint32_t gen;		     /* I: process generation it belongs to */
+	int tid;		     /* P */
+	int id;			     /* I: in its name */
+	bool is_idle;		     /* P */
+	bool asleep;		     /* P: found sleeping; not in nr_running */
+	bool intensive;		     /* P: a CPU hog; not in nr_running */
+	bool die;		     /* P: culled */
+	_Atomic int hint_depth;	     /* A: S writes; hints in force */
+	unsigned int current_colour; /* P */
+	struct list scheduled;	     /* P: items to run after the current one */
+	struct list waiters;	     /* P: flushers of the current item */
+	uint64_t idle_since;	     /* P: ns */
+	unsigned long tick_seq;	     /* P: seq when the hog clock was set */
+	uint64_t tick_cpu;	     /* P: CPU time then */
+	struct worker *next_free;    /* slot lock */
+	char desc[WORKER_DESC_LEN];  /* S */
+};
+
+/* A thread in flush_work() or a cancel: woken when the item's run is over. */
+struct waiter {
+	struct list entry;	  /* P */
+	struct work_struct *work; /* P: whose queueing it waits for */
+	struct completion done;
+};
+
+#define MAX_WORKERS WORD_NO_SLOT
+
+extern _Atomic(struct worker *) worker_slots[MAX_WORKERS];
+extern __thread struct worker *worker_tls;
+
+/* The worker of a slot, or NULL. */
+static inline struct worker *worker_of_slot(unsigned int slot)
+{
+	if (slot == WORD_NO_SLOT)
+		return NULL;
+	return atomic_load_explicit(&worker_slots[slot], memory_order_acquire);
+}
+
+/* Of this thread, also in a child that was forked inside an item. */
+static inline struct worker *worker_self_raw(void)
+{
+	return worker_tls;
+}
+
+/* Of this thread; NULL outside of workers and in a forked child. */
+static inline struct worker *worker_self(void)
+{
+	struct worker *worker = worker_tls;
+
+	return worker && worker->gen == os_generation() ? worker : NULL;
+}
+
+/* Memory for a new worker of @pool, or NULL. */
+struct worker *worker_alloc(struct pool *pool);
+void worker_free(struct worker *worker);
+void worker_reset_all(void); /* in a forked child */
+
+static inline bool worker_runs(struct worker *worker, struct work_struct *work)
+{
+	return atomic_load_explicit(&worker->current_work,
+				    memory_order_acquire) == work;
+}
+
+/*
+ * For the owner of @work: the pwq in which that worker runs it as an item of
+ * @wq, or NULL, which is final.
+ *
+ * current_work is read again after the pwq: had the worker gone on to another
+ * item meanwhile, the second read would see the NULL in between or what came
+ * after, and never @work again, since its owner is here.
+ */
+static inline struct pwq *worker_runs_for(struct worker *worker,
+					  struct work_struct *work,
+					  struct workqueue_struct *wq)
+{
+	struct workqueue_struct *its_wq;
+	work_func_t func;
+	struct pwq *pwq;
+
+	if (!worker_runs(worker, work))
+		return NULL;
+	func = atomic_load_explicit(&worker->current_func,
+				    memory_order_acquire);
+	pwq = atomic_load_explicit(&worker->current_pwq, memory_order_acquire);
+	its_wq =
+		atomic_load_explicit(&worker->current_wq, memory_order_acquire);
+	if (!worker_runs(worker, work))
+		return NULL;
+	return func == work->func && its_wq == wq ? pwq : NULL;
+}
+
+/* The worker of the pool that runs @work, or NULL. */
+struct worker *pool_find_busy(struct pool *pool, struct work_struct *work)
+	REQUIRES(pool->lock);
+
+#endif

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wq - making, draining and destroying workqueues; what one can ask of them.
+ *
+ * All workqueues are on one list under the registry lock, for fork. A destroyed
+ * one stays in memory until 64 more are destroyed, so that a use after destroy
+ * is told apart and reported instead of corrupting somebody else's memory.
+ */
+#include "wq.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmwq/cmwq.h>
+
+#include "cm.h"
+#include "life.h"
+#include "log.h"
+#include "os.h"
+#include "param.h"
+#include "pwq.h"
+#include "queue.h"
+#include "worker.h"
+#include "wq_struct.h"
+
+#define QUARANTINE 64
+#define WQ_FLAGS                                                            \
+	(WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI |          \
+	 WQ_CPU_INTENSIVE | WQ_POWER_EFFICIENT | WQ_PERCPU | __WQ_ORDERED | \
+	 __WQ_LEGACY)
+
+struct workqueue_struct *system_wq;
+struct workqueue_struct *system_percpu_wq;
+struct workqueue_struct *system_highpri_wq;
+struct workqueue_struct *system_long_wq;
+struct workqueue_struct *system_unbound_wq;
+struct workqueue_struct *system_dfl_wq;
+struct workqueue_struct *system_freezable_wq;
+struct workqueue_struct *system_power_efficient_wq;
+struct workqueue_struct *system_freezable_power_efficient_wq;
+struct workqueue_struct *system_dfl_long_wq;
+
+static struct lock registry_lock = LOCK_INITIALIZER(RANK_REGISTRY);
+static struct list registry = { &registry, &registry };
+static struct workqueue_struct *quarantine[QUARANTINE]; /* registry lock */
+static unsigned int nr_destroyed;			/* registry lock */
+
+static int clamp_max_active(const char *name, int max_active)
+{
+	int val = max_active < 1	       ? 1
+		  : max_active > WQ_MAX_ACTIVE ? WQ_MAX_ACTIVE
+					       : max_active;
+
+	if (val != max_active)
+		log_warn("workqueue %s: max_active %d is out of range, %d is "
+			 "used (1..%d)",
+			 name, max_active, val, WQ_MAX_ACTIVE);
+	return val;
+}
+
+static unsigned int check_flags(const char *name, unsigned int flags)
+{
+	if ((flags & WQ_POWER_EFFICIENT) && param_get(power_efficient))
+		flags = (flags & ~(unsigned int)WQ_PERCPU) | WQ_UNBOUND;
+	if ((flags & WQ_PERCPU) && (flags & WQ_UNBOUND)) {
+		log_warn_once("workqueue %s: both WQ_PERCPU and WQ_UNBOUND; "
+			      "it is unbound",
+			      name);
+		flags &= ~(unsigned int)WQ_PERCPU;
+	}
+	if (!(flags & (WQ_PERCPU | WQ_UNBOUND))) {
+		log_warn_once("workqueue %s: neither WQ_PERCPU nor WQ_UNBOUND; "
+			      "it is per-CPU",
+			      name);
+		flags |= WQ_PERCPU;
+	}
+	return flags;
+}
+
+static bool alloc_pwqs(struct workqueue_struct *wq)
+{
+	bool hi = wq->flags & WQ_HIGHPRI;
+
+	wq->nr_pwqs = wq->flags & WQ_UNBOUND ? 1 : os_nr_cpus();
+	wq->pwqs = aligned_alloc(64, (size_t)wq->nr_pwqs * sizeof(*wq->pwqs));
+	if (!wq->pwqs)
+		return false;
+	if ((uintptr_t)(wq->pwqs + wq->nr_pwqs) & ~(WORD_PWQ_MASK | 63)) {
+		log_err("memory beyond 48 bits cannot hold a workqueue");
+		free(wq->pwqs);
+		return false;
+	}
+	for (int i = 0; i < wq->nr_pwqs; i++)
+		pwq_init(&wq->pwqs[i], wq,
+			 wq->flags & WQ_UNBOUND ? pool_unbound(hi)
+						: pool_of_cpu(i, hi),
+			 wq->max_active);
+	if (wq->flags & WQ_UNBOUND)
+		wq->unbound = &wq->pwqs[0];
+	return true;
+}
+
+static struct workqueue_struct *make(const char *name, unsigned int flags,
+				     int max_active)
+{
+	struct workqueue_struct *wq;
+
+	if (flags & ~(unsigned int)WQ_FLAGS) {
+		log_err("workqueue %s: unknown flags %#x, not allocated", name,
+			flags & ~(unsigned int)WQ_FLAGS);
+		return NULL;
+	}
+	flags = check_flags(name, flags);
+	wq = calloc(1, sizeof(*wq));
+	if (!wq)
+		return NULL;
+	snprintf(wq->name, sizeof(wq->name), "%s", name);
+	lock_init(&wq->lock, RANK_WQ);
+	wq->flags = flags;
+	wq->max_active = flags & __WQ_ORDERED ? 1
+			 : !max_active	      ? WQ_DFL_ACTIVE
+				       : clamp_max_active(name, max_active);
+	if (!alloc_pwqs(wq)) {
+		free(wq);
+		return NULL;
+	}
+	atomic_store(&wq->magic, WQ_MAGIC);
+	lock(&registry_lock);
+	list_add_tail(&wq->all, &registry);
+	unlock(&registry_lock);
+	return wq;
+}
+
+__attribute__((format(printf, 1, 0))) static struct workqueue_struct *
+alloc(const char *fmt, va_list ap, unsigned int flags, int max_active,
+      void *caller)
+{
+	char name[WQ_NAME_LEN];
+
+	life_check_early();
+	if (!fmt) {
+		log_err("alloc_workqueue: NULL name, called from %p", caller);
+		return NULL;
+	}
+	if (vsnprintf(name, sizeof(name), fmt, ap) >= (int)sizeof(name))
+		log_warn("workqueue name cut to '%s', 31 characters at most",
+			 name);
+	return make(name, flags, max_active);
+}
+
+struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags,
+					 int max_active, ...)
+{
+	struct workqueue_struct *wq;
+	va_list ap;
+
+	va_start(ap, max_active);
+	wq = alloc(fmt, ap, flags, max_active, __builtin_return_address(0));
+	va_end(ap);
+	return wq;
+}
+
+struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
+						 unsigned int flags, ...)
+{
+	struct workqueue_struct *wq;
+	va_list ap;
+
+	va_start(ap, flags);
+	wq = alloc(fmt, ap, WQ_UNBOUND | __WQ_ORDERED | flags, 1,
+		   __builtin_return_address(0));
+	va_end(ap);
+	return wq;
+}
+
+static int in_flight(struct workqueue_struct *wq)
+{
+	int n = 0;
+
+	for (int i = 0; i < wq->nr_pwqs; i++) {
+		struct pool *pool = wq->pwqs[i].pool;
+
+		pool_lock(pool);
+		n += pwq_in_flight(&wq->pwqs[i]);
+		pool_unlock(pool);
+	}
+	return n;
+}
+
+static bool runs_on(struct workqueue_struct *wq)
+{
+	struct worker *w = worker_self();
+
+	return w && atomic_load(&w->current_work) &&
+	       atomic_load(&w->current_pwq)->wq == wq;
+}
+
+void drain_workqueue(struct workqueue_struct *wq)
+{
+	unsigned int tries = 0;
+
+	life_check_early();
+	if (!queue_wq_ok(wq, __builtin_return_address(0)))
+		return;
+	if (runs_on(wq)) {
+		log_err("workqueue %s: drained by one of its own items, at "
+			"%p; nothing is done",
+			wq->name, __builtin_return_address(0));
+		return;
+	}
+	lock(&wq->lock);
+	if (!wq->nr_drainers++)
+		atomic_fetch_or(&wq->flags, __WQ_DRAINING);
+	unlock(&wq->lock);
+	do {
+		flush_workqueue(wq);
+		if (++tries == 10 || tries == 100 || tries == 1000)
+			log_warn("workqueue %s: still not empty after %u "
+				 "flushes of a drain",
+				 wq->name, tries);
+	} while (in_flight(wq));
+	lock(&wq->lock);
+	if (!--wq->nr_drainers)
+		atomic_fetch_and(&wq->flags, ~(unsigned int)__WQ_DRAINING);
+	unlock(&wq->lock);
+}
+
+static void free_wq(struct workqueue_struct *wq)
+{
+	free(wq->pwqs);
+	free(wq);
+}
+
+void destroy_workqueue(struct workqueue_struct *wq)
+{
+	struct workqueue_struct *old;
+
+	life_check_early();
+	if (!queue_wq_ok(wq, __builtin_return_address(0)))
+		return;
+	if (runs_on(wq)) {
+		log_err("workqueue %s: destroyed by one of its own items, at "
+			"%p; nothing is done",
+			wq->name, __builtin_return_address(0));
+		return;
+	}
+	atomic_fetch_or(&wq->flags, __WQ_DESTROYING);
+	drain_workqueue(wq);
+	if (in_flight(wq)) {
+		log_err("workqueue %s: busy after it was drained; leaked",
+			wq->name);
+		return;
+	}
+	lock(&registry_lock);
+	atomic_store(&wq->magic, WQ_DEAD_MAGIC);
+	list_del(&wq->all);
+	old = quarantine[nr_destroyed % QUARANTINE];
+	quarantine[nr_destroyed++ % QUARANTINE] = wq;
+	unlock(&registry_lock);
+	if (old)
+		free_wq(old);
+}
+
+void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
+{
+	life_check_early();
+	if (!queue_wq_ok(wq, __builtin_return_address(0)))
+		return;
+	if (wq->flags & __WQ_ORDERED) {
+		log_warn("workqueue %s is ordered; max_active stays 1",
+			 wq->name);
+		return;
+	}
+	max_active = clamp_max_active(wq->name, max_active);
+	lock(&wq->lock);
+	wq->max_active = max_active;
+	for (int i = 0; i < wq->nr_pwqs; i++) {
+		struct pool *pool = wq->pwqs[i].pool;
+
+		pool_lock(pool);
+		pwq_set_max_active(&wq->pwqs[i], max_active);
+		if (!list_empty(&pool->worklist))
+			cm_kick(pool);
+		pool_unlock(pool);
+	}
+	unlock(&wq->lock);
+}
+
+bool workqueue_congested(int cpu, struct workqueue_struct *wq)
+{
+	struct pwq *pwq;
+	struct pool *pool;
+	bool congested;
+
+	life_check_early();
+	if (!queue_wq_ok(wq, __builtin_return_address(0)))
+		return false;
+	if (cpu == WORK_CPU_UNBOUND)
+		cpu = os_cpu();
+	if (cpu < 0 || cpu >= os_nr_cpus()) {
+		log_warn("workqueue_congested: no CPU %d, workqueue %s", cpu,
+			 wq->name);
+		return false;
+	}
+	pwq = wq->unbound ? wq->unbound : &wq->pwqs[cpu];
+	pool = pwq->pool;
+	pool_lock(pool);
+	congested = !list_empty(&pwq->inactive);
+	pool_unlock(pool);
+	return congested;
+}
+
+unsigned int work_busy(struct work_struct *work)
+{
+	unsigned int busy = 0;
+	struct worker *w;
+	unsigned long word;
+	struct pool *pool;
+
+	life_check_early();
+	if (!queue_work_ok(work, __builtin_return_address(0)))
+		return 0;
+	word = work_load(work);
+	if (word & WORD_PENDING)
+		busy |= WORK_BUSY_PENDING;
+	if (word_pwq(word)) {
+		pool = word_pwq(word)->pool;
+		pool_lock(pool);
+		w = pool_find_busy(pool, work);
+		pool_unlock(pool);
+	} else {
+		w = worker_of_slot(word_slot(word));
+	}
+	if (w && worker_runs(w, work))
+		busy |= WORK_BUSY_RUNNING;
+	return busy;
+}
+
+struct work_struct *current_work(void)
+{
+	struct worker *w = worker_self_raw();
+
+	return w ? atomic_load(&w->current_work) : NULL;
+}
+
+void set_worker_desc(const char *fmt, ...)
+{
+	struct worker *w = worker_self();
+	va_list ap;
+
+	if (!w || !fmt)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(w->desc, sizeof(w->desc), fmt, ap);
+	va_end(ap);
+}
+
+bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	life_check_early();
+	if (!queue_wq_ok(wq, __builtin_return_address(0)))
+		return false;
+	for (int i = 0; i < wq->nr_pwqs; i++) {
+		struct pwq *pwq = &wq->pwqs[i];
+		struct pool *pool = pwq->pool;
+
+		pool_lock(pool);
+		stats->started += pwq->started;
+		stats->completed += pwq->completed;
+		stats->cpu_itsv += pwq->cpu_itsv;
+		stats->cm_wakeup += pwq->cm_wakeup;
+		stats->cm_overlap += pwq->cm_overlap;
+		stats->in_flight += (unsigned int)pwq_in_flight(pwq);
+		stats->workers += (unsigned int)pool->nr_workers;
+		stats->workers_peak += (unsigned int)pool->peak;
+		pool_unlock(pool);
+	}
+	return true;
+}
+
+const char *cmwq_name(struct workqueue_struct *wq)
+{
+	return queue_wq_ok(wq, __builtin_return_address(0)) ? wq->name : "?";
+}
+
+int wq_init_system(void)
+{
+	system_percpu_wq = system_wq = make("events", WQ_PERCPU, 0);
+	system_highpri_wq = make("events_highpri", WQ_PERCPU | WQ_HIGHPRI, 0);
+	system_long_wq = make("events_long", WQ_PERCPU, 0);
+	system_dfl_wq = system_unbound_wq =
+		make("events_unbound", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	system_freezable_wq =
+		make("events_freezable", WQ_PERCPU | WQ_FREEZABLE, 0);
+	system_power_efficient_wq = make("events_power_efficient",
+					 WQ_PERCPU | WQ_POWER_EFFICIENT, 0);
+	system_freezable_power_efficient_wq =
+		make("events_freezable_pwr_efficient",
+		     WQ_PERCPU | WQ_FREEZABLE | WQ_POWER_EFFICIENT, 0);
+	system_dfl_long_wq = make("events_dfl_long", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return system_wq && system_highpri_wq && system_long_wq &&
+			       system_dfl_wq && system_freezable_wq &&
+			       system_power_efficient_wq &&
+			       system_freezable_power_efficient_wq &&
+			       system_dfl_long_wq
+		       ? 0
+		       : -1;
+}
+
+static void reset(struct workqueue_struct *wq)
+{
+	lock_init(&wq->lock, RANK_WQ);
+	atomic_fetch_and(&wq->flags,
+			 ~(unsigned int)(__WQ_DRAINING | __WQ_DESTROYING));
+	wq->nr_drainers = 0;
+	wq->epoch = 0;
+	wq->flush_epoch = 0;
+	for (unsigned int c = 0; c < WORD_NR_COLOURS; c++)
+		atomic_store(&wq->pending[c], 0);
+	for (int i = 0; i < wq->nr_pwqs; i++) {
+		pwq_reset(&wq->pwqs[i]);
+		wq->pwqs[i].max_active = wq->max_active;
+	}
+}
+
+void wq_reset_all(void)
+{
+	struct workqueue_struct *wq;
+
+	lock_init(&registry_lock, RANK_REGISTRY);
+	list_for_each_entry (wq, &registry, all)
+		reset(wq);
+}
+
+void wq_fork_prepare(void) NO_ANALYSIS
+{
+	lock(&registry_lock);
+}
+
+void wq_fork_done(void) NO_ANALYSIS
+{
+	unlock(&registry_lock);
+}

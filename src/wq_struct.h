@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wq_struct - struct workqueue_struct. The calls on it are in wq.c and flush.c; the
+ * structure is known from floor 2 on.
+ */
+#ifndef CMWQ_WQ_STRUCT_H
+#define CMWQ_WQ_STRUCT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <cmwq/workqueue.h>
+
+#include "list.h"
+#include "lock.h"
+#include "work.h"
+
+struct pwq;
+
+#define WQ_MAGIC      0x71776d6331ULL
+#define WQ_DEAD_MAGIC 0x6465616471ULL
+#define WQ_NAME_LEN   32
+
+/*
+ * Flushes are numbered by epochs; an epoch's items carry the colour epoch % 16.
+ * epoch is the one that collects now, those from flush_epoch up to it are being
+ * waited for. pending[c] counts the pwqs with items of colour c that a flush
+ * waits for; the worker that makes it 0 signals flush_event.
+ */
+struct workqueue_struct {
+	_Atomic uint64_t magic;	    /* A: WQ_MAGIC while it may be used */
+	_Atomic unsigned int flags; /* A: draining and destroying under lock */
+	struct pwq *unbound;	    /* I: its only pwq, NULL if per-CPU */
+	struct pwq *pwqs;	    /* I: nr_pwqs of them; by CPU if per-CPU */
+	int nr_pwqs;		    /* I */
+	char name[WQ_NAME_LEN];	    /* I */
+
+	struct lock lock;
+	int max_active;	      /* W: as set by the user */
+	int nr_drainers;      /* W */
+	uint64_t epoch;	      /* W */
+	uint64_t flush_epoch; /* W */
+	struct event flush_event;
+	_Atomic int pending[WORD_NR_COLOURS]; /* A: up under lock, down by
+						 workers */
+	struct list all; /* registry lock: link in the list of all */
+};
+
+#endif

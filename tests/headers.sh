@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# headers.sh - every public header compiles alone and without a warning, as
+# C11, C17 and C++17, also after <sys/param.h>, which has an HZ of its own.
+
+set -u
+src=${CMWQ_SOURCE:-.}
+cc=${CC:-cc}
+case $cc in
+*clang*) cxx=clang++ ;;
+*) cxx=g++ ;;
+esac
+failed=0
+warnings='-Wall -Wextra -Wpedantic -Wshadow -Werror'
+
+check()
+{
+	if ! "$@" $warnings -I"$src/include" -fsyntax-only "$src/tests/header.cpp"
+	then
+		echo "failed: $*"
+		failed=1
+	fi
+}
+
+if ! command -v $cxx >/dev/null; then
+	echo "no $cxx"
+	exit 77
+fi
+
+for what in cmwq/cmwq.h cmwq/jiffies.h cmwq/workqueue.h USE; do
+	case $what in
+	USE) define=-DUSE ;;
+	*) define="-DHEADER=<$what>" ;;
+	esac
+	for first in -UPARAM_FIRST -DPARAM_FIRST; do
+		check $cxx -x c++ -std=c++17 "$define" $first
+		check $cc -x c -std=gnu11 "$define" $first
+		check $cc -x c -std=c11 "$define" $first
+	done
+done
+
+# The list above is complete.
+for header in "$src"/include/cmwq/*.h; do
+	grep -q "cmwq/$(basename "$header") " "$0" || {
+		echo "not checked: $header"
+		failed=1
+	}
+done
+exit $failed

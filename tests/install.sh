@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# install.sh - what "make install" installs is enough to build and run the
+# smallest program, with pkg-config, against either library.
+
+set -eu
+[ "${CMWQ_SANITIZE:-none}" = none ] || exit 77
+src=${CMWQ_SOURCE:-.}
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+meson install -C "$CMWQ_BUILD" --no-rebuild --quiet --destdir "$root"
+
+pc=$(find "$root" -name cmwq.pc)
+[ -n "$pc" ] || { echo "no cmwq.pc"; exit 1; }
+PKG_CONFIG_SYSROOT_DIR=$root
+PKG_CONFIG_PATH=$(dirname "$pc")
+export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_PATH
+libdir=$root$(pkg-config --variable=libdir cmwq | sed "s,^$root,,")
+
+# shellcheck disable=SC2046,SC2086 # lists of words
+{
+	${CC:-cc} -o "$root/shared" "$src/examples/hello.c" \
+		$(pkg-config --cflags --libs cmwq)
+	${CC:-cc} -o "$root/static" "$src/examples/hello.c" \
+		$(pkg-config --cflags cmwq) "$libdir/libcmwq.a" \
+		$(pkg-config --libs-only-other --static cmwq)
+}
+
+for kind in shared static; do
+	LD_LIBRARY_PATH=$libdir "$root/$kind" >"$root/out"
+	[ -s "$root/out" ] || { echo "$kind: no output"; exit 1; }
+done
