@@ -23,6 +23,7 @@
  */
 #include "cm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -184,8 +185,11 @@ void cm_start_running(struct pool *pool, struct worker *w)
 
 void cm_stop_running(struct pool *pool, struct worker *w)
 {
+	int before = atomic_fetch_sub(&pool->nr_running, 1);
+
 	(void)w;
-	atomic_fetch_sub(&pool->nr_running, 1);
+	assert(before > 0);
+	(void)before;
 }
 
 void cm_set_asleep(struct pool *pool, struct worker *w, bool asleep)

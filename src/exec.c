@@ -283,17 +283,23 @@ static bool setup(struct worker *w, struct pool *pool)
 	return !(refused & OS_REFUSED_CPU);
 }
 
-/* Become busy, with a worker left in reserve, and work until not wanted. */
+/*
+ * Become busy, with a worker left in reserve, and work until not wanted. Only
+ * workers that hold the lock or run an item are busy and counted as running,
+ * so whatever else one is found asleep in can be held against its item.
+ */
 static bool start_working(struct worker *w, struct pool *pool)
 	REQUIRES(pool->lock)
 {
 	if (!wanted(w, pool))
 		return false;
 	leave_idle(w, pool);
+	if (unlikely(manager_keep_reserve(pool)) && pool->cpu >= 0 &&
+	    !cm_may_start(pool))
+		return false;
 	cm_start_running(pool, w);
 	list_del(&w->entry);
 	list_add(&w->entry, &pool->busy);
-	manager_keep_reserve(pool);
 	/* Pushers who still saw nr_running 0 are seen here. */
 	pool_drain(pool);
 	if (list_empty(&pool->worklist))
@@ -308,7 +314,7 @@ static bool start_working(struct worker *w, struct pool *pool)
 	return true;
 }
 
-void exec_thread(void *arg)
+void *exec_thread(void *arg)
 {
 	struct worker *w = arg;
 	struct pool *pool = atomic_load(&w->pool);
@@ -339,4 +345,5 @@ void exec_thread(void *arg)
 	}
 	pool_unlock(pool);
 	worker_free(w);
+	return NULL;
 }

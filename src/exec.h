@@ -6,6 +6,6 @@
 #include "worker.h"
 
 /* The body of a worker thread; the argument is its struct worker. */
-void exec_thread(void *worker);
+void *exec_thread(void *worker);
 
 #endif

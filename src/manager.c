@@ -2,8 +2,8 @@
 /*
  * manager - creates workers, and ends those that have been idle for long.
  *
- * A worker is created by one that is about to leave the pool without an idle one, or by the timer thread for a pool that has
- * none. Two idle workers are always kept; beyond that one per idle_ratio busy
+ * A worker is created by one that is about to leave the pool without an idle
+ * one, or by the timer thread for a pool that has none. Two idle workers are always kept; beyond that one per idle_ratio busy
  * ones, and the rest end when idle for idle_timeout_ms.
  *
  * If no thread can be created the would-be manager runs items itself: nothing
@@ -21,7 +21,7 @@
 
 #define KEEP_IDLE 2
 
-void (*manager_thread)(void *worker);
+void *(*manager_thread)(void *worker);
 
 bool manager_create(struct pool *pool)
 {
@@ -29,6 +29,7 @@ bool manager_create(struct pool *pool)
 	int err = 0;
 
 	atomic_fetch_add(&pool->nr_threads, 1);
+	pool->managed = true;
 	pool_unlock(pool);
 
 	w = worker_alloc(pool);
@@ -43,6 +44,7 @@ bool manager_create(struct pool *pool)
 			      w ? strerror(err) : "no slot");
 
 	pool_lock(pool);
+	pool->managed = false;
 	if (w && !err)
 		return true;
 	atomic_fetch_sub(&pool->nr_threads, 1);

@@ -8,19 +8,29 @@
 #include "worker.h"
 
 /* The body of a worker thread, so that floors stay floors. */
-extern void (*manager_thread)(void *worker);
+extern void *(*manager_thread)(void *worker);
 
 /* Create a worker. Drops and retakes the lock. A failure is reported once; the
- * tick tries again. */
+ * timer thread tries again as long as work waits. */
 bool manager_create(struct pool *pool) REQUIRES(pool->lock);
 
-/* From a worker about to start: keep one idle worker in reserve, or one that is
- * being created. */
-static inline void manager_keep_reserve(struct pool *pool) REQUIRES(pool->lock)
+/*
+ * Keep one idle worker in reserve, or one that is being created: others may
+ * leave the pool without one meanwhile, so the manager looks again. True if it dropped the lock
+ * meanwhile. The caller is not counted as running: asleep in the creation of a
+ * thread he holds up nobody.
+ */
+static inline bool manager_keep_reserve(struct pool *pool) REQUIRES(pool->lock)
 {
-	if (!pool->nr_idle &&
-	    atomic_load(&pool->nr_threads) == pool->nr_workers)
-		manager_create(pool);
+	bool dropped = false;
+
+	while (unlikely(!pool->nr_idle && !pool->managed &&
+			atomic_load(&pool->nr_threads) == pool->nr_workers)) {
+		dropped = true;
+		if (!manager_create(pool))
+			break;
+	}
+	return dropped;
 }
 
 /* A worker became idle: see that surplus ones end after a while. */

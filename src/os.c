@@ -29,6 +29,7 @@
 #define MADV_WIPEONFORK 18
 #endif
 
+#define MAX_CPUS	       65536
 #define DEFAULT_TIMER_SLACK_NS 50000UL
 #define PUNCTUAL_SLICE_NS      100000UL
 
@@ -132,14 +133,14 @@ void os_topology_init(void)
 	if (topo.allowed)
 		return;
 	/* The kernel wants room for all its CPUs; find how much that is. */
-	for (max = 1024; max <= 65536 && n < 0; max *= 2) {
+	for (max = 1024; max <= MAX_CPUS && n < 0; max *= 2) {
 		topo.mask_size = CPU_ALLOC_SIZE(max);
 		topo.allowed = calloc(1, topo.mask_size);
 		if (!topo.allowed)
 			abort();
 		n = syscall(SYS_sched_getaffinity, 0, topo.mask_size,
 			    topo.allowed);
-		if (n < 0 && max < 65536) {
+		if (n < 0 && max < MAX_CPUS) {
 			free(topo.allowed);
 			topo.allowed = NULL;
 		}
@@ -182,37 +183,18 @@ int os_cpu_slow(void)
 	return likely(cpu >= 0 && cpu < topo.nr_cpus) ? cpu : 0;
 }
 
-struct start {
-	void (*fn)(void *);
-	void *arg;
-};
-
-static void *start_thread(void *p)
-{
-	struct start s = *(struct start *)p;
-
-	free(p);
-	s.fn(s.arg);
-	return NULL;
-}
-
 /*
  * Explicit scheduling, since the creator may be anything; signals are blocked
  * from the first instruction on, so that no handler of the program runs here.
  */
-int os_thread_create(void (*fn)(void *), void *arg, size_t stack)
+int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 {
 	struct sched_param param = { .sched_priority = 0 };
-	struct start *s = malloc(sizeof(*s));
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all;
 	int err;
 
-	if (!s)
-		return ENOMEM;
-	s->fn = fn;
-	s->arg = arg;
 	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -223,10 +205,8 @@ int os_thread_create(void (*fn)(void *), void *arg, size_t stack)
 	if (stack < (size_t)PTHREAD_STACK_MIN + 65536)
 		stack = (size_t)PTHREAD_STACK_MIN + 65536;
 	pthread_attr_setstacksize(&attr, stack);
-	err = pthread_create(&thread, &attr, start_thread, s);
+	err = pthread_create(&thread, &attr, fn, arg);
 	pthread_attr_destroy(&attr);
-	if (err)
-		free(s);
 	return err;
 }
 
@@ -257,22 +237,20 @@ static int set_policy(const struct os_thread_attr *attr)
 
 int os_thread_setup(const struct os_thread_attr *attr)
 {
-	cpu_set_t *mask = topo.allowed;
+	unsigned long one[MAX_CPUS / (8 * sizeof(long))] = { 0 };
+	size_t size = topo.mask_size;
+	void *mask = topo.allowed;
 	int refused = 0;
 
 	prctl(PR_SET_NAME, attr->name);
 	prctl(PR_SET_TIMERSLACK, attr->punctual ? 1UL : DEFAULT_TIMER_SLACK_NS);
 	if (attr->cpu >= 0) {
-		mask = calloc(1, topo.mask_size);
-		if (!mask)
-			return OS_REFUSED_CPU;
-		CPU_SET_S(attr->cpu, topo.mask_size, mask);
+		mask = one;
+		size = sizeof(one);
+		CPU_SET_S(attr->cpu, size, (cpu_set_t *)mask);
 	}
-	if (syscall(SYS_sched_setaffinity, 0, topo.mask_size, mask) &&
-	    attr->cpu >= 0)
+	if (syscall(SYS_sched_setaffinity, 0, size, mask) && attr->cpu >= 0)
 		refused |= OS_REFUSED_CPU;
-	if (mask != topo.allowed)
-		free(mask);
 	return refused | set_policy(attr);
 }
 

@@ -65,7 +65,7 @@ int os_nr_allowed(void);
 void os_topology_init(void);
 
 /* Start a thread, detached, all signals blocked. 0 or an errno value. */
-int os_thread_create(void (*fn)(void *), void *arg, size_t stack);
+int os_thread_create(void *(*fn)(void *), void *arg, size_t stack);
 /* First call in a new thread: its name, CPUs, policy. Returns what the system
  * refused, 0 if nothing. */
 enum {

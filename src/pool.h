@@ -64,6 +64,7 @@ struct pool {
 	int nr_asleep;			   /* P: busy workers found asleep */
 	int peak;			   /* P: the most workers there were */
 	int next_worker_id;		   /* P */
+	bool managed;			   /* P: somebody creates a worker */
 	uint64_t recheck_at;		   /* P: next look at sleepers, ns */
 	struct cmwq_timer cull_timer;	   /* P: armed while cull_armed */
 	bool cull_armed;		   /* P */

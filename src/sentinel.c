@@ -116,7 +116,7 @@ static bool wait_for_work(struct sentinel *s)
 	return true;
 }
 
-static void sentinel_thread(void *arg)
+static void *sentinel_thread(void *arg)
 {
 	struct sentinel *s = arg;
 	int cpu = (int)(s - sentinels);
@@ -132,10 +132,11 @@ static void sentinel_thread(void *arg)
 		atomic_store(&s->state, SENTINEL_REFUSED);
 		log_warn_once("SCHED_IDLE or binding to a CPU was refused; "
 			      "blocked workers are found by the tick alone");
-		return;
+		return NULL;
 	}
 	while (wait_for_work(s))
 		watch(s, cpu);
+	return NULL;
 }
 
 void sentinel_create_wanted(void)

@@ -134,6 +134,22 @@ static bool tick(void)
 	return active;
 }
 
+/* Without the detector: what is left is to retry creations that failed. */
+static bool retry_creations(void)
+{
+	struct pool *pool;
+	bool waiting = false;
+
+	for_each_pool (pool) {
+		if (!pool_waiting(pool))
+			continue;
+		waiting = true;
+		if (!atomic_load(&pool->first_idle))
+			atomic_store(&pool->want, true);
+	}
+	return waiting;
+}
+
 static bool any_pool_waits(void)
 {
 	struct pool *pool;
@@ -165,7 +181,7 @@ uint64_t tick_hook(uint64_t now)
 	if (now < next_tick)
 		return next_tick;
 	next_tick = now + TICK_NS;
-	if (param_get(tick) && tick())
+	if (param_get(tick) ? tick() : retry_creations())
 		quiet_ticks = 0;
 	else if (++quiet_ticks >= MAX_QUIET_TICKS)
 		stop_ticking();

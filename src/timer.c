@@ -227,7 +227,7 @@ bool timer_del(struct cmwq_timer *timer)
 	return armed;
 }
 
-static void timer_thread(void *arg)
+static void *timer_thread(void *arg)
 {
 	const struct os_thread_attr attr = {
 		.name = "cmwq/timer",
@@ -255,6 +255,7 @@ static void timer_thread(void *arg)
 		os_futex_wait(&wheel.word, seen,
 			      next == TIMER_NEVER ? 0 : next);
 	}
+	return NULL;
 }
 
 int timer_start(uint64_t (*hook)(uint64_t now))
