@@ -71,7 +71,7 @@ static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
 		ret = GRAB_PENDING;
 		/* It may have made room for one that nobody knows of. */
 		if (!list_empty(&pool->worklist))
-			cm_kick(pool);
+			cm_watch(pool, true);
 	}
 	pool_unlock(pool);
 	return ret;

@@ -59,9 +59,9 @@ void cm_reset(void)
 	atomic_store(&tick_on, false);
 }
 
-void cm_start_tick(void)
+void cm_wake_ticker(void)
 {
-	if (!atomic_load(&tick_on) && !atomic_exchange(&tick_on, true))
+	if (!atomic_exchange(&tick_on, true))
 		timer_wake();
 }
 
@@ -82,13 +82,16 @@ static void arm_one(int cpu, bool rested)
 	struct sentinel *s = &sentinels[cpu];
 	uint32_t state = atomic_load(&s->state);
 
-	if (state == SENTINEL_OFF || (rested && state == SENTINEL_RESTING)) {
+	while (state == SENTINEL_OFF || (rested && state == SENTINEL_RESTING)) {
 		if (atomic_compare_exchange_strong(&s->state, &state,
-						   SENTINEL_ARMED))
+						   SENTINEL_ARMED)) {
 			os_futex_wake(&s->state, 1);
-	} else if (state == SENTINEL_ABSENT &&
-		   !atomic_load_explicit(&s->want, memory_order_relaxed) &&
-		   !atomic_exchange(&s->want, true)) {
+			return;
+		}
+	}
+	if (state == SENTINEL_ABSENT &&
+	    !atomic_load_explicit(&s->want, memory_order_relaxed) &&
+	    !atomic_exchange(&s->want, true)) {
 		timer_wake();
 	}
 }
@@ -121,14 +124,21 @@ static bool may_start(struct pool *pool, int running)
 	return running < pool->cap || !param_get(pace);
 }
 
+/* Where items are tiny one worker is enough: a second would cost more in handing
+ * over the lock than it takes off. */
+static bool worth_waking(struct pool *pool, int running)
+{
+	return may_start(pool, running) &&
+	       (!running ||
+		!atomic_load_explicit(&pool->tiny, memory_order_relaxed));
+}
+
 void cm_kick(struct pool *pool)
 {
 	int running = atomic_load(&pool->nr_running);
 
 	cm_start_tick();
-	if (may_start(pool, running) &&
-	    (!running ||
-	     !atomic_load_explicit(&pool->tiny, memory_order_relaxed))) {
+	if (worth_waking(pool, running)) {
 		cm_wake_idle(pool, false);
 		if (!atomic_load(&pool->nr_threads) &&
 		    !atomic_exchange(&pool->want, true))
@@ -145,8 +155,14 @@ bool cm_may_start(struct pool *pool)
 						    memory_order_relaxed));
 }
 
-/* The caller is counted. Where items are tiny one worker is enough: a second
- * would cost more in handing over the lock than it takes off. */
+bool cm_may_stay(struct pool *pool)
+{
+	return pool_waiting(pool) &&
+	       worth_waking(pool, atomic_load_explicit(&pool->nr_running,
+						       memory_order_relaxed));
+}
+
+/* The caller is counted. */
 bool cm_may_continue(struct pool *pool)
 {
 	int running =
@@ -170,9 +186,7 @@ void cm_watch(struct pool *pool, bool fresh)
 	if (fresh)
 		atomic_thread_fence(memory_order_seq_cst);
 	cm_start_tick();
-	if (may_start(pool, running) &&
-	    (!running ||
-	     !atomic_load_explicit(&pool->tiny, memory_order_relaxed)))
+	if (worth_waking(pool, running))
 		cm_wake_idle(pool, false);
 	arm(pool);
 }
@@ -227,11 +241,12 @@ void cm_item_done(struct pool *pool, struct worker *w)
 		cm_start_running(pool, w);
 }
 
-int cm_find_sleepers(struct pool *pool, struct worker *self, int max,
-		     bool trust)
+bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
+		      bool trust)
 {
 	struct worker *w;
-	int looked = 0, found = 0;
+	bool sure = true;
+	int looked = 0;
 
 	list_for_each_entry (w, &pool->busy, entry) {
 		enum os_thread_state state;
@@ -239,15 +254,15 @@ int cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 		if (w == self || w->asleep || w->intensive)
 			continue;
 		if (looked++ == max)
-			break;
+			return false;
 		state = os_thread_state(w->tid);
 		if (state == OS_THREAD_ASLEEP ||
-		    (state == OS_THREAD_UNKNOWN && trust)) {
+		    (state == OS_THREAD_UNKNOWN && trust))
 			cm_set_asleep(pool, w, true);
-			found++;
-		}
+		else if (state == OS_THREAD_UNKNOWN)
+			sure = false;
 	}
-	return found;
+	return sure;
 }
 
 void cm_recheck(struct pool *pool)

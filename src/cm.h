@@ -34,9 +34,10 @@ void cm_kick(struct pool *pool);
  * if there is none, or it is on its way. */
 bool cm_wake_idle(struct pool *pool, bool again);
 
-/* May a worker that is not running yet start an item, may one that finished
- * take another? */
+/* May a worker that is not running yet start an item, is it not even worth
+ * while to go to sleep, may one that finished take another? */
 bool cm_may_start(struct pool *pool) REQUIRES(pool->lock);
+bool cm_may_stay(struct pool *pool) REQUIRES(pool->lock);
 bool cm_may_continue(struct pool *pool) REQUIRES(pool->lock);
 
 /* Work waits and a worker is about to run: wake a second one, or watch it.
@@ -53,10 +54,10 @@ void cm_set_intensive(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_item_done(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 
 /* Look at the threads of up to @max workers counted as running, @self not
- * among them; mark those asleep. Returns how many. If their state cannot be
- * read they count as asleep if @trust. */
-int cm_find_sleepers(struct pool *pool, struct worker *self, int max,
-		     bool trust) REQUIRES(pool->lock);
+ * among them; mark those asleep. If a state cannot be read it counts as asleep
+ * if @trust. Returns whether those left in nr_running are known to run. */
+bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
+		      bool trust) REQUIRES(pool->lock);
 
 /* Before its next item: notice workers marked asleep that run again. */
 void cm_recheck(struct pool *pool) REQUIRES(pool->lock);
@@ -67,6 +68,17 @@ void cm_block_end(void);
 
 /* The tick is asked for by whoever leaves work waiting, see tick.c. */
 extern _Atomic bool tick_on;
-void cm_start_tick(void);
+void cm_wake_ticker(void);
+
+static inline bool cm_ticking(void)
+{
+	return atomic_load(&tick_on);
+}
+
+static inline void cm_start_tick(void)
+{
+	if (unlikely(!cm_ticking()))
+		cm_wake_ticker();
+}
 
 #endif

@@ -106,9 +106,10 @@ static void finish(struct worker *w, struct pool *pool, struct pwq *pwq)
 	pwq_retire(pwq, w->current_colour);
 }
 
-static void check_forked(struct worker *w)
+/* The record may belong to a worker of the child by now. */
+static void check_forked(void)
 {
-	if (likely(os_generation() == w->gen))
+	if (likely(os_generation() == worker_tls_gen))
 		return;
 	log_err("a work function returned in a forked child; the child exits "
 		"with status %d",
@@ -125,7 +126,7 @@ static void run_one(struct worker *w, struct pool *pool,
 	unlock(&pool->lock);
 	errno = 0;
 	func(work);
-	check_forked(w);
+	check_forked();
 	lock(&pool->lock);
 	finish(w, pool, pwq);
 }
@@ -201,13 +202,16 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 
 /*
  * Is this worker to start? Yes if too few run. If a sentinel found a CPU idle,
- * or the tick no progress, those that sleep are found first; then an unbound
- * pool starts one more in any case, a bound one only if none runs.
+ * or the tick no progress, those that sleep are found first. Beyond the rule an
+ * unbound pool starts one more if the tick says so, or if an idle CPU may be due
+ * to a worker whose state was not seen. (A sentinel also gets to run for a
+ * moment now and then on a CPU that is busy.)
  */
 static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
 	bool cpu_idle = atomic_exchange(&pool->cpu_idle, false);
 	bool grant = atomic_exchange(&pool->grant, false);
+	bool all_run;
 
 	pool_drain(pool);
 	if (list_empty(&pool->worklist))
@@ -216,8 +220,10 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		return true;
 	if (!cpu_idle && !grant)
 		return false;
-	cm_find_sleepers(pool, w, FIND_MAX, cpu_idle && pool->pinned);
-	return pool->cpu < 0 || cm_may_start(pool);
+	all_run = cm_find_sleepers(pool, w, FIND_MAX, cpu_idle && pool->pinned);
+	if (cm_may_start(pool))
+		return true;
+	return pool->cpu < 0 && (grant || !all_run);
 }
 
 static void leave_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
@@ -272,6 +278,7 @@ static bool setup(struct worker *w, struct pool *pool)
 		 pool->id, w->id, pool->highpri ? "H" : "");
 	attr.name = name;
 	worker_tls = w;
+	worker_tls_gen = w->gen;
 	refused = os_thread_setup(&attr);
 	if (refused & OS_REFUSED_CPU)
 		log_warn_once("binding a thread to its CPU was refused; "
@@ -337,7 +344,7 @@ void *exec_thread(void *arg)
 			enter_idle(w, pool, ran);
 		else
 			atomic_store(&w->wake, 0);
-		if (cm_may_start(pool))
+		if (cm_may_stay(pool))
 			continue;
 		sleep_idle(w, pool);
 		if (unlikely(w->die))

@@ -55,12 +55,6 @@ static bool hang_on_worker(struct pool *pool, struct worker *w,
 {
 	if (atomic_load(&w->pool) != pool || !worker_runs(w, waiter->work))
 		return false;
-	if (w == worker_self()) {
-		log_err("work item of workqueue %s waits for itself to finish; "
-			"not waiting",
-			atomic_load(&w->current_pwq)->wq->name);
-		return false;
-	}
 	list_add_tail(&waiter->entry, &w->waiters);
 	return true;
 }
@@ -75,6 +69,12 @@ static bool flush_worker(struct work_struct *work, unsigned long word)
 
 	if (!w || !worker_runs(w, work))
 		return false;
+	if (w == worker_self()) {
+		log_err("work item of workqueue %s waits for itself to finish; "
+			"not waiting",
+			atomic_load(&w->current_wq)->name);
+		return false;
+	}
 	waiter_init(&waiter, work);
 	pool = atomic_load(&w->pool);
 	pool_lock(pool);

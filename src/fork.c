@@ -25,16 +25,27 @@
 #include "worker.h"
 #include "wq.h"
 
-/* Where the kernel does not wipe the page, fork() still runs this. */
+static bool page_is_wiped;
+
+/*
+ * A handler that ran before this one may have used the library, which has begun
+ * anew then. Where the kernel does not wipe the page it is done here.
+ */
 static void in_child(void)
 {
+	if (page_is_wiped) {
+		if (!os_generation())
+			wq_fork_done();
+		return;
+	}
 	wq_fork_done();
 	atomic_store(&os_generation_word[0], 0);
 	atomic_store(&os_generation_word[1], 0);
 }
 
-void fork_init(void)
+void fork_init(bool wiped)
 {
+	page_is_wiped = wiped;
 	pthread_atfork(wq_fork_prepare, wq_fork_done, in_child);
 }
 

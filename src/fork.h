@@ -3,7 +3,10 @@
 #ifndef CMWQ_FORK_H
 #define CMWQ_FORK_H
 
-void fork_init(void);
+#include <stdbool.h>
+
+/* @wiped: the kernel wipes the generation page in a child. */
+void fork_init(bool wiped);
 void fork_reset_child(void);
 
 #endif

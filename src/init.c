@@ -50,9 +50,12 @@ static void next_generation(void)
 
 static void early(void)
 {
+	bool wiped;
+
 	if (early_done)
 		return;
-	if (!os_generation_init())
+	wiped = os_generation_init();
+	if (!wiped)
 		log_warn_once("the kernel does not wipe memory on fork; _Fork "
 			      "and clone are not noticed");
 	os_topology_init();
@@ -63,7 +66,7 @@ static void early(void)
 		log_err("out of memory at the start");
 		abort();
 	}
-	fork_init();
+	fork_init(wiped);
 	early_done = true;
 }
 

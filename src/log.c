@@ -36,8 +36,8 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg)
 		s->fn = fn;
 		s->arg = arg;
 	}
-	/* The old one is not freed: another thread may be calling it. It stays
-	 * reachable, since sinks are few and tiny. */
+	/* Another thread may be calling the old one: it is freed only when eight
+	 * more have been set. */
 	static _Atomic(struct sink *) retired[8];
 	static _Atomic unsigned int nr;
 	struct sink *old = atomic_exchange(&sink, s);

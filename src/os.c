@@ -98,7 +98,8 @@ void os_sleep_ns(uint64_t ns)
 	};
 	int saved = errno;
 
-	nanosleep(&ts, NULL);
+	/* Not nanosleep(), which is a cancellation point. */
+	syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &ts, NULL);
 	errno = saved;
 }
 
@@ -259,28 +260,35 @@ int os_gettid(void)
 	return (int)syscall(SYS_gettid);
 }
 
+/* Not open() and so on: they are cancellation points, and we may be called by a
+ * thread of the program that somebody cancels. Returns the length. */
+static size_t read_task_file(int tid, const char *name, char *buf, size_t size)
+{
+	char path[48];
+	int saved = errno;
+	long fd, n = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
+	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = syscall(SYS_read, fd, buf, size - 1);
+		syscall(SYS_close, fd);
+	}
+	errno = saved;
+	n = n < 0 ? 0 : n;
+	buf[n] = '\0';
+	return (size_t)n;
+}
+
 /* The state is the letter after the parenthesised name, which may itself
  * contain parentheses. */
 enum os_thread_state os_thread_state(int tid)
 {
-	char path[48], buf[128];
+	char buf[128];
 	const char *p;
-	int saved = errno;
-	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		errno = saved;
+	if (!read_task_file(tid, "stat", buf, sizeof(buf)))
 		return OS_THREAD_UNKNOWN;
-	}
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	errno = saved;
-	if (n <= 0)
-		return OS_THREAD_UNKNOWN;
-	buf[n] = '\0';
 	p = strrchr(buf, ')');
 	if (!p || p[1] != ' ')
 		return OS_THREAD_UNKNOWN;
@@ -302,12 +310,23 @@ uint64_t os_thread_cpu_time(int tid)
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
 
+unsigned long os_thread_waits(int tid)
+{
+	static const char field[] = "\nvoluntary_ctxt_switches:";
+	char buf[4096];
+	const char *p;
+
+	if (!read_task_file(tid, "status", buf, sizeof(buf)))
+		return 0;
+	p = strstr(buf, field);
+	return p ? strtoul(p + sizeof(field) - 1, NULL, 10) : 0;
+}
+
 void os_write_stderr(const char *buf, size_t len)
 {
 	int saved = errno;
 
-	if (write(STDERR_FILENO, buf, len) < 0)
-		errno = saved;
+	syscall(SYS_write, STDERR_FILENO, buf, len);
 	errno = saved;
 }
 

@@ -78,6 +78,8 @@ int os_gettid(void);
 enum os_thread_state os_thread_state(int tid);
 /* CPU time a thread has used, in ns; 0 if unknown. */
 uint64_t os_thread_cpu_time(int tid);
+/* How often it has gone to sleep; 0 if unknown. */
+unsigned long os_thread_waits(int tid);
 
 void os_write_stderr(const char *buf, size_t len);
 _Noreturn void os_exit_group(int status);

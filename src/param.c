@@ -108,9 +108,8 @@ static void parse_one(char *word)
 		return;
 	}
 	*eq = '\0';
-	errno = 0;
 	value = strtol(eq + 1, &end, 0);
-	if (find(word) >= 0 && (errno || end == eq + 1 || *end)) {
+	if (find(word) >= 0 && (end == eq + 1 || *end)) {
 		log_warn("parameter %s: '%s' is not a number, ignored", word,
 			 eq + 1);
 		return;

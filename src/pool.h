@@ -99,15 +99,17 @@ static inline struct work_struct *entry_work(struct list *l)
  */
 bool pool_push(struct pool *pool, struct work_struct *work, bool quiet);
 
-/* Whether there is something that a worker could start and has not. */
+/*
+ * Whether there is something that a worker could start and has not. In this
+ * order: a drain says has_work before it empties the inbox (pool_drain_slow()).
+ */
 static inline bool pool_waiting(struct pool *pool)
 {
-	uintptr_t head;
+	uintptr_t head = atomic_load(&pool->inbox);
 
-	if (atomic_load(&pool->has_work))
+	if (head && !(head & INBOX_QUIET))
 		return true;
-	head = atomic_load(&pool->inbox);
-	return head && !(head & INBOX_QUIET);
+	return atomic_load(&pool->has_work);
 }
 
 static inline void pool_unlock(struct pool *pool) RELEASE(pool->lock)

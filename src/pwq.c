@@ -65,6 +65,9 @@ void pool_drain_slow(struct pool *pool)
 {
 	struct work_struct *work, *next, *first = NULL;
 
+	/* So that nobody who looks at the inbox, then at has_work, sees nothing
+	 * at all while items are on their way from the one to the other. */
+	atomic_store_explicit(&pool->has_work, true, memory_order_relaxed);
 	work = link_work(
 		(void *)(atomic_exchange(&pool->inbox, 0) & ~INBOX_QUIET));
 	for (; work; work = next) {
@@ -79,6 +82,9 @@ void pool_drain_slow(struct pool *pool)
 		next = link_work(work->entry.next);
 		pwq_admit(word_pwq(word), work, word);
 	}
+	if (list_empty(&pool->worklist))
+		atomic_store_explicit(&pool->has_work, false,
+				      memory_order_relaxed);
 }
 
 /* Items that were pushed quietly while the mark was set are found here. */

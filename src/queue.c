@@ -94,18 +94,26 @@ static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
 }
 
 /*
- * After the push the item may be gone; wq and pool are not, by contract. The
- * mark is read again, see pwq.c.
+ * After the push the item may be gone, and soon the queue. The mark is read
+ * again, see pwq.c.
+ *
+ * Whoever's push is the first one kicks; if he stops before that, others must
+ * not depend on him: with the tick on somebody looks anyway, and without it
+ * each of them kicks.
  */
 static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
 {
 	bool saturated = atomic_load(&pwq->saturated);
-	bool kick = pool_push(pwq->pool, work, quiet || saturated);
+	struct pool *pool = pwq->pool;
+	bool kick;
 
+	if (!quiet && !saturated)
+		cm_start_tick();
+	kick = pool_push(pool, work, quiet || saturated);
 	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated))
 		kick = true;
-	if (kick)
-		cm_kick(pwq->pool);
+	if (kick || (!quiet && !saturated && unlikely(!cm_ticking())))
+		cm_kick(pool);
 }
 
 /*

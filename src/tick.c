@@ -9,8 +9,8 @@
  *  - read the states of the busy workers: those asleep leave nr_running, those
  *    marked that run again come back;
  *  - CPU hogs: an item of a bound pool that used cpu_intensive_thresh_us of CPU
- *    since it was first seen, or since it was last seen asleep, holds up no
- *    others from then on;
+ *    since it was first seen, or since it last slept, holds up no others from
+ *    then on;
  *  - wake again whoever should have been woken, and give an unbound pool that
  *    started nothing for three ticks one worker more;
  *  - let resting sentinels look again, create workers where that failed.
@@ -40,18 +40,21 @@ static void check_hog(struct pool *pool, struct worker *w, bool asleep)
 {
 	uint64_t limit =
 		(uint64_t)param_get(cpu_intensive_thresh_us) * NSEC_PER_USEC;
+	unsigned long waits;
 	uint64_t cpu;
 
 	if (pool->cpu < 0 || w->intensive || !limit)
 		return;
 	cpu = os_thread_cpu_time(w->tid);
-	if (w->tick_seq != w->seq || asleep) {
+	if (w->tick_seq == w->seq && !asleep && cpu - w->tick_cpu < limit)
+		return;
+	waits = os_thread_waits(w->tid);
+	if (w->tick_seq != w->seq || asleep || waits != w->tick_waits) {
 		w->tick_seq = w->seq;
 		w->tick_cpu = cpu;
+		w->tick_waits = waits;
 		return;
 	}
-	if (cpu - w->tick_cpu < limit)
-		return;
 	cm_set_intensive(pool, w);
 	atomic_load(&w->current_pwq)->cpu_itsv++;
 }

@@ -39,6 +39,7 @@ static struct {
 	uint64_t programmed; /* tick for which the thread is set to wake */
 	uint64_t epoch;	     /* counts forks; timers of older ones are idle */
 	unsigned long nr;    /* armed timers */
+	bool expiring; /* clk belongs to the thread that calls functions */
 	struct cmwq_timer *slot[LEVELS][MAX_SLOTS];
 	uint64_t used[LEVELS][MAX_SLOTS / 64];
 	_Atomic uint32_t word; /* counts reasons to look; the futex */
@@ -167,6 +168,7 @@ static void expire_slot(unsigned int i) REQUIRES(wheel.lock)
 
 static void run_until(uint64_t now) REQUIRES(wheel.lock)
 {
+	wheel.expiring = true;
 	while (wheel.clk <= now) {
 		uint64_t next = next_event();
 
@@ -186,6 +188,7 @@ static void run_until(uint64_t now) REQUIRES(wheel.lock)
 		expire_slot(wheel.clk & (MAX_SLOTS - 1));
 		wheel.clk++;
 	}
+	wheel.expiring = false;
 }
 
 /* Slots of one tick are stacks; a list in order of arming would cost a tail
@@ -201,7 +204,7 @@ void timer_add(struct cmwq_timer *timer, unsigned long delay_ms)
 	tick = (now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC + delay_ms;
 	lock(&wheel.lock);
 	timer->expires = tick | wheel.epoch << EPOCH_SHIFT;
-	if (!wheel.nr++ && wheel.clk < now / NSEC_PER_MSEC)
+	if (!wheel.nr++ && !wheel.expiring && wheel.clk < now / NSEC_PER_MSEC)
 		wheel.clk = now / NSEC_PER_MSEC;
 	enqueue(timer);
 	if (tick < wheel.programmed) {
@@ -277,6 +280,7 @@ void timer_reset(void)
 	memset(wheel.used, 0, sizeof(wheel.used));
 	wheel.epoch = (wheel.epoch + 1) & EPOCH_MASK;
 	wheel.nr = 0;
+	wheel.expiring = false;
 	wheel.programmed = 0;
 	is_timer_thread = false;
 }

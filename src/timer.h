@@ -12,7 +12,7 @@
 /*
  * Arm a timer that is not armed. timer->function runs on the timer thread, not
  * before @delay_ms milliseconds have passed, no lock held; it may free or arm
- * the timer.
+ * the timer. Delays of more than 2^38 - 1 ms (8.7 years) are cut to that.
  */
 void timer_add(struct cmwq_timer *timer, unsigned long delay_ms);
 

@@ -15,6 +15,7 @@
 static struct lock slot_lock = LOCK_INITIALIZER(RANK_SLOT);
 _Atomic(struct worker *) worker_slots[MAX_WORKERS];
 __thread struct worker *worker_tls;
+__thread uint32_t worker_tls_gen;
 static unsigned int nr_slots;	 /* slot_lock */
 static struct worker *free_list; /* slot_lock */
 
@@ -71,8 +72,9 @@ void worker_free(struct worker *worker)
 }
 
 /*
- * No thread of the parent exists here: all slots are free, but for that of the
- * thread which forked, if it is a worker. It still reads its record.
+ * No thread of the parent exists here but the one that forked, perhaps inside an
+ * item, and the caller may be yet another. Records of workers with an item are
+ * therefore left alone: the thread in it may still read its own.
  */
 void worker_reset_all(void)
 {
@@ -81,9 +83,8 @@ void worker_reset_all(void)
 	for (unsigned int i = 0; i < nr_slots; i++) {
 		struct worker *worker = atomic_load(&worker_slots[i]);
 
-		if (!worker || worker == worker_tls)
+		if (!worker || atomic_load(&worker->current_work))
 			continue;
-		atomic_store(&worker->current_work, NULL);
 		worker->next_free = free_list;
 		free_list = worker;
 	}

@@ -48,6 +48,7 @@ struct worker {
 	uint64_t idle_since;	     /* P: ns */
 	unsigned long tick_seq;	     /* P: seq when the hog clock was set */
 	uint64_t tick_cpu;	     /* P: CPU time then */
+	unsigned long tick_waits;    /* P: how often it had slept then */
 	struct worker *next_free;    /* slot lock */
 	char desc[WORKER_DESC_LEN];  /* S */
 };
@@ -63,6 +64,8 @@ struct waiter {
 
 extern _Atomic(struct worker *) worker_slots[MAX_WORKERS];
 extern __thread struct worker *worker_tls;
+/* The process that made this thread a worker; a forked child has another. */
+extern __thread uint32_t worker_tls_gen;
 
 /* The worker of a slot, or NULL. */
 static inline struct worker *worker_of_slot(unsigned int slot)
@@ -81,9 +84,7 @@ static inline struct worker *worker_self_raw(void)
 /* Of this thread; NULL outside of workers and in a forked child. */
 static inline struct worker *worker_self(void)
 {
-	struct worker *worker = worker_tls;
-
-	return worker && worker->gen == os_generation() ? worker : NULL;
+	return worker_tls_gen == os_generation() ? worker_tls : NULL;
 }
 
 /* Memory for a new worker of @pool, or NULL. */

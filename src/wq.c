@@ -281,7 +281,7 @@ void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
 		pool_lock(pool);
 		pwq_set_max_active(&wq->pwqs[i], max_active);
 		if (!list_empty(&pool->worklist))
-			cm_kick(pool);
+			cm_watch(pool, true);
 		pool_unlock(pool);
 	}
 	unlock(&wq->lock);
@@ -339,7 +339,7 @@ unsigned int work_busy(struct work_struct *work)
 
 struct work_struct *current_work(void)
 {
-	struct worker *w = worker_self_raw();
+	struct worker *w = worker_tls;
 
 	return w ? atomic_load(&w->current_work) : NULL;
 }

@@ -405,3 +405,41 @@ TEST(fork_of_fork)
 	check_library_works();
 	destroy_queues();
 }
+
+/* --- a fork handler that runs before the library's own --- */
+
+static struct work_struct early_item;
+static _Atomic int queue_in_handler;
+
+static void early_handler(void)
+{
+	if (!atomic_load(&queue_in_handler))
+		return;
+	INIT_WORK(&early_item, child_func);
+	queue_work(system_percpu_wq, &early_item);
+}
+
+static void register_early(void)
+{
+	pthread_atfork(NULL, NULL, early_handler);
+}
+
+/* Before the constructors of the libraries. */
+__attribute__((section(".preinit_array"),
+	       used)) static void (*const before_all)(void) = register_early;
+
+static void child_of_handler(void)
+{
+	flush_work(&early_item);
+	CHECK(atomic_load(&child_runs) == 1);
+	check_library();
+}
+
+TEST(handler_that_queues)
+{
+	make_report();
+	check_library_works();
+	atomic_store(&queue_in_handler, 1);
+	for (int i = 0; i < 5; i++)
+		in_child(FORK, child_of_handler);
+}

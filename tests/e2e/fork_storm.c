@@ -352,6 +352,48 @@ static void returns_in_child(enum how how)
 		destroy_workqueue(q[i]);
 }
 
+/* Another thread of the child makes the library start there. */
+static struct work_struct child_item;
+static _Atomic int forker_status = -1;
+
+static void *use_library(void *arg)
+{
+	(void)arg;
+	INIT_WORK(&child_item, child_func);
+	CHECK(queue_work(system_percpu_wq, &child_item));
+	flush_work(&child_item);
+	CHECK(atomic_load(&child_runs) == 1);
+	return NULL;
+}
+
+static void forks(struct work_struct *work)
+{
+	pthread_t thread;
+	pid_t pid = fork();
+
+	if (pid) {
+		atomic_store(&forker_status, end_child(pid));
+		return;
+	}
+	cmwq_set_log(child_log, NULL);
+	CHECK(!pthread_create(&thread, NULL, use_library, NULL));
+	pthread_join(thread, NULL);
+	CHECK(current_work() == work);
+}
+
+TEST(child_thread_starts_the_library)
+{
+	struct work_struct work;
+
+	make_report();
+	INIT_WORK(&work, forks);
+	ASSERT(queue_work(system_percpu_wq, &work));
+	flush_work(&work);
+	EXPECT(WIFEXITED(atomic_load(&forker_status)));
+	EXPECT_EQ(WEXITSTATUS(atomic_load(&forker_status)), 70);
+	check_library_works();
+}
+
 TEST(child_returns_from_item)
 {
 	returns_in_child(FORK);
