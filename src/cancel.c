@@ -59,14 +59,13 @@ static unsigned long dequeue(struct pool *pool, struct work_struct *work,
 static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
 			     unsigned long *old)
 {
-	const unsigned long queued = WORD_PENDING | WORD_PWQ | WORD_LISTED;
 	struct pool *pool = pwq->pool;
 	enum grab ret = GRAB_AGAIN;
 	unsigned long word;
 
 	pool_lock(pool);
 	word = work_load(work);
-	if ((word & queued) == queued && word_pwq(word) == pwq) {
+	if (word_pwq(word) == pwq && work_listed(work)) {
 		*old = dequeue(pool, work, word);
 		ret = GRAB_PENDING;
 		/* It may have made room for one that nobody knows of. */

@@ -95,7 +95,6 @@ bool flush_running(struct work_struct *work)
 /* The word said "claimed for @pwq". False: it is not on a list (any more). */
 static bool hang_on_queued(struct pwq *pwq, struct waiter *waiter)
 {
-	const unsigned long queued = WORD_PENDING | WORD_PWQ | WORD_LISTED;
 	struct work_struct *work = waiter->work;
 	struct pool *pool = pwq->pool;
 	bool hung = false;
@@ -103,7 +102,7 @@ static bool hang_on_queued(struct pwq *pwq, struct waiter *waiter)
 
 	pool_lock(pool);
 	word = work_load(work);
-	if ((word & queued) == queued && word_pwq(word) == pwq) {
+	if (word_pwq(word) == pwq && work_listed(work)) {
 		work_set(work, WORD_WAITERS);
 		list_add_tail(&waiter->entry, &pool->waiters);
 		hung = true;

@@ -117,6 +117,13 @@ static inline void pool_unlock(struct pool *pool) RELEASE(pool->lock)
 	unlock(&pool->lock);
 }
 
+/* Take an item off the list it is on. */
+static inline void work_unlist(struct work_struct *work)
+{
+	list_del(work_entry(work));
+	work_set_link(work, 0);
+}
+
 void pool_add_work(struct pool *pool, struct work_struct *work)
 	REQUIRES(pool->lock);
 void pool_del_work(struct pool *pool, struct work_struct *work)

@@ -3,7 +3,8 @@
  * pwq - what one workqueue has in one pool: colours, max_active, activation.
  *
  * An item is counted in nr_in_flight from the drain to its end, in the colour
- * that was current at the drain; in nr_active from the moment it is on the
+ * that was current at the drain (its claimer wrote the one that he saw into its
+ * word, which is nearly always right); in nr_active from the moment it is on the
  * worklist. Items beyond max_active wait in order on the inactive list.
  *
  * saturated is set when the first item becomes inactive and cleared when the
@@ -30,7 +31,7 @@ void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
 
 void pwq_reset(struct pwq *pwq)
 {
-	pwq->colour = 0;
+	atomic_store(&pwq->colour, 0);
 	pwq->nr_active = 0;
 	pwq->flushing = 0;
 	memset(pwq->nr_in_flight, 0, sizeof(pwq->nr_in_flight));
@@ -38,25 +39,71 @@ void pwq_reset(struct pwq *pwq)
 	list_init(&pwq->inactive);
 }
 
+/*
+ * The inactive list: an item's link to the one before it carries LINK_INACTIVE.
+ */
+static struct list *before(const struct list *l)
+{
+	return (struct list *)((uintptr_t)l->prev & ~LINK_BITS);
+}
+
+static void set_before(struct list *l, struct list *prev)
+{
+	l->prev = (struct list *)((uintptr_t)prev | LINK_INACTIVE);
+}
+
+static void inactive_add_tail(struct pwq *pwq, struct work_struct *work)
+{
+	struct list *entry = work_entry(work);
+	struct list *last = before(&pwq->inactive);
+
+	set_before(entry, last);
+	entry->next = &pwq->inactive;
+	last->next = entry;
+	set_before(&pwq->inactive, entry);
+}
+
+static void inactive_del(struct work_struct *work)
+{
+	struct list *entry = work_entry(work);
+
+	before(entry)->next = entry->next;
+	set_before(entry->next, before(entry));
+	work_set_link(work, 0);
+}
+
+/* The bits to be changed in the word of an item that comes out of the inbox. */
+static unsigned long wrong_bits(struct pwq *pwq, struct work_struct *work,
+				unsigned long word) NO_ANALYSIS
+{
+	unsigned int colour =
+		atomic_load_explicit(&pwq->colour, memory_order_relaxed);
+	unsigned long bits = (unsigned long)(word_colour(word) ^ colour)
+			     << WORD_COLOUR_SHIFT;
+
+	/* With one busy worker it is cheap to find out later. */
+	if (unlikely(word & WORD_COLLIDES) &&
+	    pwq->pool->busy.next != pwq->pool->busy.prev &&
+	    !worker_runs(work_runner(work), work))
+		bits |= WORD_COLLIDES;
+	return bits;
+}
+
 /* An item comes out of the inbox: count it, and list it. */
 static void pwq_admit(struct pwq *pwq, struct work_struct *work,
 		      unsigned long word) NO_ANALYSIS
 {
-	unsigned long bits = WORD_LISTED | (unsigned long)pwq->colour
-						   << WORD_COLOUR_SHIFT;
+	unsigned long bits = wrong_bits(pwq, work, word);
 
-	if (unlikely(word & WORD_COLLIDES) &&
-	    !worker_runs(work->entry.prev, work))
-		bits |= WORD_COLLIDES;
-	pwq->nr_in_flight[pwq->colour]++;
+	pwq->nr_in_flight[word_colour(word ^ bits)]++;
+	if (unlikely(bits))
+		work_flip(work, bits);
 	if (pwq->nr_active < pwq->max_active && list_empty(&pwq->inactive)) {
 		pwq->nr_active++;
-		work_flip(work, bits);
 		pool_add_work(pwq->pool, work);
 		return;
 	}
-	work_flip(work, bits | WORD_INACTIVE);
-	list_add_tail(work_entry(work), &pwq->inactive);
+	inactive_add_tail(pwq, work);
 	if (!atomic_load_explicit(&pwq->saturated, memory_order_relaxed))
 		atomic_store(&pwq->saturated, true);
 }
@@ -103,9 +150,8 @@ static void activate(struct pwq *pwq) NO_ANALYSIS
 	       pwq->nr_active < pwq->max_active) {
 		struct work_struct *work = entry_work(pwq->inactive.next);
 
-		list_del(work_entry(work));
+		inactive_del(work);
 		pwq->nr_active++;
-		work_clear(work, WORD_INACTIVE);
 		pool_add_work(pwq->pool, work);
 	}
 	clear_saturated(pwq);
@@ -134,8 +180,8 @@ void pwq_retire(struct pwq *pwq, unsigned int colour)
 
 void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
 {
-	if (word & WORD_INACTIVE) {
-		list_del(work_entry(work));
+	if (work_inactive(work)) {
+		inactive_del(work);
 		clear_saturated(pwq);
 		drop_in_flight(pwq, word_colour(word));
 		return;
@@ -152,9 +198,9 @@ void pwq_set_max_active(struct pwq *pwq, int max_active)
 
 bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour)
 {
-	unsigned int colour = pwq->colour;
+	unsigned int colour = atomic_load(&pwq->colour);
 
-	pwq->colour = next_colour;
+	atomic_store(&pwq->colour, next_colour);
 	if (!pwq->nr_in_flight[colour])
 		return false;
 	pwq->flushing |= 1U << colour;

@@ -15,9 +15,9 @@ struct pwq {
 	struct workqueue_struct *wq;	/* I */
 	_Atomic bool saturated; /* A: has inactive items; under lock. A push
 				   needs no kick then. */
+	_Atomic unsigned int colour; /* A: of what is queued now; under lock */
 
-	_Alignas(64) unsigned int colour;  /* P: of what is queued now */
-	int nr_active;			   /* P: on the worklist or running */
+	_Alignas(64) int nr_active;	   /* P: on the worklist or running */
 	int max_active;			   /* P */
 	unsigned int flushing;		   /* P: colours somebody flushes, a bit
 					     each */
@@ -36,6 +36,14 @@ struct pwq {
 void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
 	      int max_active);
 void pwq_reset(struct pwq *pwq);
+
+/* The word of an item that is claimed for a pwq. */
+static inline unsigned long pwq_word(struct pwq *pwq, uint32_t gen)
+{
+	return word_for_pwq(
+		pwq, atomic_load_explicit(&pwq->colour, memory_order_relaxed),
+		gen);
+}
 
 /* Settle everything in the inbox, in queueing order. */
 void pool_drain_slow(struct pool *pool) REQUIRES(pool->lock);

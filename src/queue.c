@@ -9,7 +9,7 @@
  *
  * The claim names the pwq at once. If it turns out that the item still runs
  * somewhere on this queue, its word is changed to that pwq before the push:
- * nobody else may act on a word with PENDING that is not LISTED.
+ * nobody else may act on an item with PENDING that is not on a list.
  */
 #include "queue.h"
 
@@ -135,8 +135,8 @@ static inline void push_owned(struct workqueue_struct *wq, struct pwq *pwq,
 		there = pwq;
 	if (there) {
 		pwq = there;
-		work->entry.prev = last;
-		work_exchange(work, word_for_pwq(pwq, gen) | WORD_COLLIDES);
+		work_set_runner(work, last);
+		work_exchange(work, pwq_word(pwq, gen) | WORD_COLLIDES);
 	}
 	push(pwq, work, false);
 }
@@ -174,7 +174,7 @@ void queue_owned(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 		drop(wq, work, old, caller);
 		return;
 	}
-	work_exchange(work, word_for_pwq(pwq, gen));
+	work_exchange(work, pwq_word(pwq, gen));
 	push_owned(wq, pwq, work, old, gen);
 }
 
@@ -190,10 +190,10 @@ static inline bool requeue_self(struct worker *self, struct work_struct *work,
 		atomic_load_explicit(&self->current_pwq, memory_order_relaxed);
 	unsigned long old;
 
-	if (work_claim(work, word_for_pwq(pwq, gen) | WORD_COLLIDES, &old) !=
+	if (work_claim(work, pwq_word(pwq, gen) | WORD_COLLIDES, &old) !=
 	    CLAIMED)
 		return false;
-	work->entry.prev = self;
+	work_set_runner(work, self);
 	push(pwq, work, true);
 	return true;
 }
@@ -231,7 +231,7 @@ static inline bool queue_on(int cpu, struct workqueue_struct *wq,
 	if (runs_here(self, wq, work))
 		return requeue_self(self, work, gen);
 	pwq = select_pwq(wq, cpu);
-	if (work_claim(work, word_for_pwq(pwq, gen), &old) != CLAIMED)
+	if (work_claim(work, pwq_word(pwq, gen), &old) != CLAIMED)
 		return false;
 	if (unlikely(!may_queue(wq))) {
 		drop(wq, work, old, caller);

@@ -20,6 +20,9 @@
 #if __has_feature(thread_sanitizer)
 #define __SANITIZE_THREAD__ 1
 #endif
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
 #endif
 
 enum how {
@@ -33,6 +36,16 @@ static inline void need_fork(void)
 {
 #ifdef __SANITIZE_THREAD__
 	skip("not with ThreadSanitizer");
+#endif
+}
+
+/* AddressSanitizer's allocator may be locked by another thread at the time of a
+ * fork, and stays so in the child. */
+static inline void need_busy_fork(void)
+{
+	need_fork();
+#ifdef __SANITIZE_ADDRESS__
+	skip("not with AddressSanitizer");
 #endif
 }
 

@@ -169,6 +169,7 @@ static void busy(enum how how)
 {
 	int i;
 
+	need_busy_fork();
 	make_report();
 	alloc_queues();
 	with_timers = true;
@@ -220,6 +221,7 @@ static void child_waits_for_timer(void)
 
 TEST(timer_does_not_fire_in_the_child)
 {
+	need_busy_fork();
 	make_report();
 	alloc_queues();
 	item_init(&timed[0]);
@@ -237,6 +239,7 @@ static void child_destroys(void)
 
 TEST(destroy_in_the_child)
 {
+	need_busy_fork();
 	make_report();
 	alloc_queues();
 	hold_queue();
@@ -282,6 +285,7 @@ static void during_cancel(enum how how)
 	struct thread t[2];
 	int i;
 
+	need_busy_fork();
 	make_report();
 	alloc_queues();
 	item_init_held(&sick);
@@ -349,6 +353,7 @@ static void waits_in_flight(long (*fn)(void *arg))
 	struct thread t[3];
 	int i;
 
+	need_busy_fork();
 	make_report();
 	alloc_queues();
 	with_timers = false;
@@ -399,6 +404,7 @@ static void child_forks(void)
 
 TEST(fork_of_fork)
 {
+	need_busy_fork();
 	make_report();
 	alloc_queues();
 	in_child(FORK, child_forks);
@@ -437,6 +443,7 @@ static void child_of_handler(void)
 
 TEST(handler_that_queues)
 {
+	need_busy_fork();
 	make_report();
 	check_library_works();
 	atomic_store(&queue_in_handler, 1);

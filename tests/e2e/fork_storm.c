@@ -140,6 +140,7 @@ static void forks_during(long (*fn)(void *arg), int forks)
 	struct thread t[THREADS];
 	int i;
 
+	need_busy_fork();
 	make_report();
 	cells_init();
 	for (i = 0; i < THREADS; i++)
@@ -183,6 +184,7 @@ TEST(several_threads_fork, .timeout = 60)
 	struct thread t[3], noise;
 	int i;
 
+	need_busy_fork();
 	make_report();
 	cells_init();
 	thread_start(&noise, disturb, NULL);
@@ -204,6 +206,7 @@ TEST(vfork_and_spawn)
 	int i, status;
 	pid_t pid;
 
+	need_busy_fork();
 	make_report();
 	cells_init();
 	for (i = 0; i < 2; i++)
@@ -300,6 +303,7 @@ static void inside_all(enum how how)
 	struct workqueue_struct *q[4];
 	int i, k;
 
+	need_busy_fork();
 	make_report();
 	q[0] = alloc_workqueue("percpu", WQ_PERCPU, 0);
 	q[1] = alloc_workqueue("unbound", WQ_UNBOUND, 0);
@@ -336,6 +340,7 @@ static void returns_in_child(enum how how)
 	struct workqueue_struct *q[2];
 	int i, status;
 
+	need_busy_fork();
 	make_report();
 	q[0] = alloc_workqueue("percpu", WQ_PERCPU, 0);
 	q[1] = alloc_ordered_workqueue("ordered", 0);
@@ -385,6 +390,7 @@ TEST(child_thread_starts_the_library)
 {
 	struct work_struct work;
 
+	need_busy_fork();
 	make_report();
 	INIT_WORK(&work, forks);
 	ASSERT(queue_work(system_percpu_wq, &work));

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "unit/fake_os.h"
+#include "list.h"
 #include "work.h"
 
 #define GEN   5U
@@ -73,11 +74,10 @@ static void test_pwq_form(void **state)
 	(void)state;
 	for (int g = 0; g < 4; g++)
 		for (int i = 0; i < 3; i++)
-			for (unsigned long c = 0; c < WORD_NR_COLOURS; c++) {
-				unsigned long w = word_for_pwq(p[i], gen[g]) |
-						  c << WORD_COLOUR_SHIFT |
-						  WORD_INACTIVE | WORD_WAITERS |
-						  WORD_LISTED | WORD_COLLIDES;
+			for (unsigned int c = 0; c < WORD_NR_COLOURS; c++) {
+				unsigned long w =
+					word_for_pwq(p[i], c, gen[g]) |
+					WORD_WAITERS | WORD_COLLIDES;
 
 				assert_ptr_equal(word_pwq(w), p[i]);
 				assert_int_equal(word_colour(w), c);
@@ -101,12 +101,12 @@ static void test_idle_form(void **state)
 /* No two fields of a form share a bit, and depths do not run into flags. */
 static void test_fields_are_apart(void **state)
 {
-	const unsigned long flags = WORD_PENDING | WORD_INACTIVE | WORD_PWQ |
-				    WORD_WAITERS | WORD_LISTED | WORD_COLLIDES;
+	const unsigned long flags =
+		WORD_PENDING | WORD_PWQ | WORD_WAITERS | WORD_COLLIDES;
 	const unsigned long gens = word_gen(WORD_GEN_MASK);
 
 	(void)state;
-	assert_int_equal(__builtin_popcountl(flags), 6);
+	assert_int_equal(__builtin_popcountl(flags), 4);
 	assert_int_equal(flags & WORD_OFF_MASK, 0);
 	assert_int_equal(flags & WORD_PWQ_MASK, 0);
 	assert_int_equal(WORD_CANCEL_MASK & WORD_DISABLE_MASK, 0);
@@ -118,7 +118,7 @@ static void test_fields_are_apart(void **state)
 	assert_int_equal(flags | WORD_PWQ_MASK |
 				 (WORD_NR_COLOURS - 1UL) << WORD_COLOUR_SHIFT |
 				 gens,
-			 ~0UL);
+			 ~(3UL << 4));
 }
 
 /* --- generations --- */
@@ -128,7 +128,7 @@ static void test_own_word_means_itself(void **state)
 	const unsigned long word[] = {
 		idle(GEN),
 		ran_on(GEN, 3) | WORD_OFF_MASK | WORD_PENDING,
-		word_for_pwq(pwq(), GEN) | WORD_LISTED,
+		word_for_pwq(pwq(), 0, GEN) | WORD_COLLIDES,
 	};
 
 	(void)state;
@@ -157,8 +157,8 @@ static void test_word_of_the_parent(void **state)
 			 idle(GEN) | WORD_DISABLE_MASK);
 	/* Where the pointer's bits are those of the depth. */
 	assert_int_equal(
-		word_now(word_for_pwq((struct pwq *)0x7fffffffffc0, OTHER) |
-				 WORD_LISTED,
+		word_now(word_for_pwq((struct pwq *)0x7fffffffffc0, 0, OTHER) |
+				 WORD_COLLIDES,
 			 GEN),
 		idle(GEN));
 }
@@ -171,12 +171,12 @@ static void test_load_and_pending(void **state)
 	assert_int_equal(work_load(&item), idle(GEN));
 	set_raw(idle(GEN) | WORD_PENDING);
 	assert_true(work_pending(&item));
-	set_raw(word_for_pwq(pwq(), GEN));
+	set_raw(word_for_pwq(pwq(), 0, GEN));
 	assert_true(work_pending(&item));
 	assert_int_equal(work_load(&item), raw());
 	set_raw(ran_on(GEN, 2) | WORD_OFF_MASK);
 	assert_false(work_pending(&item));
-	set_raw(word_for_pwq(pwq(), OTHER));
+	set_raw(word_for_pwq(pwq(), 0, OTHER));
 	assert_false(work_pending(&item));
 	assert_int_equal(work_load(&item), idle(GEN));
 	fake_set_generation(OTHER);
@@ -190,7 +190,7 @@ static void test_load_and_pending(void **state)
 static void check_claim(unsigned long word, enum claim result,
 			unsigned long told)
 {
-	unsigned long next = word_for_pwq(pwq(), GEN);
+	unsigned long next = word_for_pwq(pwq(), 0, GEN);
 	unsigned long old = 0x5a5a;
 
 	set_raw(word);
@@ -202,7 +202,8 @@ static void check_claim(unsigned long word, enum claim result,
 static void test_claim(void **state)
 {
 	const unsigned long off = 2 * WORD_DISABLE_ONE + WORD_CANCEL_ONE;
-	const unsigned long queued = word_for_pwq(pwq(), GEN) | WORD_LISTED;
+	const unsigned long queued =
+		word_for_pwq(pwq(), 0, GEN) | WORD_COLLIDES;
 	const unsigned long idle_now = idle(GEN), slot = ran_on(GEN, 9);
 	unsigned long w;
 
@@ -235,10 +236,10 @@ static void test_claim_after_fork(void **state)
 	check_claim(ran_on(OTHER, 9) | WORD_PENDING, CLAIMED, idle(GEN));
 	check_claim(ran_on(OTHER, 9) | WORD_PENDING | WORD_CANCEL_MASK, CLAIMED,
 		    idle(GEN));
-	check_claim(word_for_pwq(pwq(), OTHER) | WORD_LISTED, CLAIMED,
+	check_claim(word_for_pwq(pwq(), 0, OTHER) | WORD_COLLIDES, CLAIMED,
 		    idle(GEN));
-	check_claim(word_for_pwq((struct pwq *)0x7fffffffffc0, OTHER), CLAIMED,
-		    idle(GEN));
+	check_claim(word_for_pwq((struct pwq *)0x7fffffffffc0, 0, OTHER),
+		    CLAIMED, idle(GEN));
 	check_claim(ran_on(OTHER, 9) | 4 * WORD_DISABLE_ONE, CLAIM_DISABLED,
 		    idle(GEN) | 4 * WORD_DISABLE_ONE);
 	check_claim(ran_on(OTHER, 9) | WORD_PENDING | WORD_DISABLE_ONE |
@@ -249,7 +250,7 @@ static void test_claim_after_fork(void **state)
 /* The generation of a claim is that of the word it puts there. */
 static void test_claim_goes_by_its_own_generation(void **state)
 {
-	unsigned long next = word_for_pwq(pwq(), OTHER);
+	unsigned long next = word_for_pwq(pwq(), 0, OTHER);
 	unsigned long old;
 
 	(void)state;
@@ -285,27 +286,80 @@ static void test_claim_idle(void **state)
 	check_claim_idle(w, false, w);
 	w = slot | WORD_PENDING | off;
 	check_claim_idle(w, false, w);
-	w = word_for_pwq(pwq(), GEN);
+	w = word_for_pwq(pwq(), 0, GEN);
 	check_claim_idle(w, false, w);
 	/* After a fork. */
 	check_claim_idle(ran_on(OTHER, 9) | WORD_PENDING | off, true,
 			 idle(GEN) | 2 * WORD_DISABLE_ONE);
-	check_claim_idle(word_for_pwq(pwq(), OTHER), true, idle(GEN));
+	check_claim_idle(word_for_pwq(pwq(), 0, OTHER), true, idle(GEN));
+}
+
+/* The link next to the word: on a list, not, or telling who ran it. */
+static void test_link(void **state)
+{
+	struct list head;
+	int worker[2] = { 0 };
+
+	(void)state;
+	INIT_WORK(&item, function);
+	assert_false(work_listed(&item));
+	assert_null(work_runner(&item));
+	work_set_runner(&item, &worker[1]);
+	assert_false(work_listed(&item));
+	assert_ptr_equal(work_runner(&item), &worker[1]);
+	list_init(&head);
+	list_add_tail((struct list *)&item.entry, &head);
+	assert_true(work_listed(&item));
+	assert_null(work_runner(&item));
+	work_set_link(&item, 0);
+	assert_false(work_listed(&item));
+}
+
+/* A claim makes the link of another process's word good, in either form. */
+static void test_stale_link(void **state)
+{
+	unsigned long next = word_for_pwq(pwq(), 3, GEN), old;
+	struct list head;
+
+	(void)state;
+	INIT_WORK(&item, function);
+	list_init(&head);
+	list_add_tail((struct list *)&item.entry, &head);
+	set_raw(word_for_pwq(pwq(), 5, OTHER));
+	assert_int_equal(work_claim(&item, next, &old), CLAIMED);
+	assert_int_equal(old, idle(GEN));
+	assert_int_equal(raw(), next);
+	assert_false(work_listed(&item));
+
+	list_add_tail((struct list *)&item.entry, &head);
+	set_raw(word_for_pwq(pwq(), 5, OTHER));
+	assert_true(work_claim_idle(&item, &old));
+	assert_false(work_listed(&item));
+
+	/* Its own it leaves alone. */
+	list_init(&head);
+	list_add_tail((struct list *)&item.entry, &head);
+	set_raw(next);
+	assert_int_equal(work_claim(&item, next, &old), CLAIM_PENDING);
+	assert_false(work_claim_idle(&item, &old));
+	assert_true(work_listed(&item));
 }
 
 static void test_bits(void **state)
 {
-	unsigned long w = word_for_pwq(pwq(), GEN);
+	unsigned long w = word_for_pwq(pwq(), 0, GEN);
 
 	(void)state;
 	set_raw(w);
-	work_set(&item, WORD_LISTED | WORD_WAITERS);
-	assert_int_equal(raw(), w | WORD_LISTED | WORD_WAITERS);
-	work_flip(&item, WORD_WAITERS | WORD_INACTIVE);
-	assert_int_equal(raw(), w | WORD_LISTED | WORD_INACTIVE);
-	work_clear(&item, WORD_LISTED | WORD_WAITERS);
-	assert_int_equal(raw(), w | WORD_INACTIVE);
-	assert_int_equal(work_exchange(&item, idle(GEN)), w | WORD_INACTIVE);
+	work_set(&item, WORD_COLLIDES | WORD_WAITERS);
+	assert_int_equal(raw(), w | WORD_COLLIDES | WORD_WAITERS);
+	work_set(&item, WORD_WAITERS);
+	assert_int_equal(raw(), w | WORD_COLLIDES | WORD_WAITERS);
+	work_flip(&item, WORD_WAITERS | 1UL << WORD_COLOUR_SHIFT);
+	assert_int_equal(raw(), w | WORD_COLLIDES | 1UL << WORD_COLOUR_SHIFT);
+	work_flip(&item, WORD_COLLIDES | 1UL << WORD_COLOUR_SHIFT);
+	assert_int_equal(raw(), w);
+	assert_int_equal(work_exchange(&item, idle(GEN)), w);
 	assert_int_equal(raw(), idle(GEN));
 }
 
@@ -327,7 +381,7 @@ static void *claimer(void *idle_form)
 		if (idle_form)
 			won = work_claim_idle(&item, &old);
 		else
-			won = work_claim(&item, word_for_pwq(pwq(), GEN),
+			won = work_claim(&item, word_for_pwq(pwq(), 0, GEN),
 					 &old) == CLAIMED;
 		if (won)
 			atomic_fetch_add(&winners, 1);
@@ -348,7 +402,7 @@ static void test_one_claimer_wins(void **state)
 			       i % 2 ? &winners : NULL);
 	for (int i = 0; i < ROUNDS; i++) {
 		atomic_store(&winners, 0);
-		set_raw(i % 2 ? idle(GEN) : word_for_pwq(pwq(), OTHER));
+		set_raw(i % 2 ? idle(GEN) : word_for_pwq(pwq(), 0, OTHER));
 		pthread_barrier_wait(&gate);
 		pthread_barrier_wait(&gate);
 		assert_int_equal(atomic_load(&winners), 1);
@@ -373,7 +427,7 @@ static bool fail_claim(void)
 {
 	unsigned long old;
 
-	return work_claim(&item, word_for_pwq(pwq(), GEN), &old) ==
+	return work_claim(&item, word_for_pwq(pwq(), 0, GEN), &old) ==
 	       CLAIM_PENDING;
 }
 
@@ -436,9 +490,8 @@ static void test_no_defect(void **state)
 			set_raw(ran_on(gen, slot[s]) | WORD_OFF_MASK);
 			assert_null(work_defect(&item));
 		}
-		for (unsigned long c = 0; c < WORD_NR_COLOURS; c++) {
-			set_raw(word_for_pwq(pwq(), gen) |
-				c << WORD_COLOUR_SHIFT | WORD_LISTED);
+		for (unsigned int c = 0; c < WORD_NR_COLOURS; c++) {
+			set_raw(word_for_pwq(pwq(), c, gen) | WORD_COLLIDES);
 			assert_null(work_defect(&item));
 		}
 	}
@@ -480,7 +533,7 @@ static void test_defect_no_function(void **state)
 	(void)state;
 	INIT_WORK(&item, NULL);
 	assert_string_equal(work_defect(&item), "has no function");
-	set_raw(word_for_pwq(pwq(), GEN));
+	set_raw(word_for_pwq(pwq(), 0, GEN));
 	assert_string_equal(work_defect(&item), "has no function");
 }
 
@@ -498,6 +551,8 @@ int main(void)
 		cmocka_unit_test_setup(test_claim_goes_by_its_own_generation,
 				       setup),
 		cmocka_unit_test_setup(test_claim_idle, setup),
+		cmocka_unit_test_setup(test_link, setup),
+		cmocka_unit_test_setup(test_stale_link, setup),
 		cmocka_unit_test_setup(test_bits, setup),
 		cmocka_unit_test_setup(test_one_claimer_wins, setup),
 		cmocka_unit_test_setup(test_giving_up_publishes, setup),

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tick - hogs, states, paced starts, repeated wakeups, its own end.
+ *
+ * rooms: lock log life param work pool worker pwq cm queue tick
+ */
+#include "unit/house.h"
+
+#include "sentinel.h"
+#include "tick.h"
+
+HOUSE_TIMER_STUBS
+
+static struct pool *bound, *unbound;
+static int rearmed, sentinels_created;
+
+bool manager_create(struct pool *pool)
+{
+	house.created++;
+	atomic_fetch_add(&pool->nr_threads, 1);
+	return true;
+}
+
+void sentinel_create_wanted(void)
+{
+	sentinels_created++;
+}
+
+void sentinel_rearm_resting(void)
+{
+	rearmed++;
+}
+
+static void build(unsigned int flags)
+{
+	house_build(flags, 16);
+	tick_reset();
+	bound = pool_of_cpu(0, false);
+	unbound = pool_unbound(false);
+	rearmed = 0;
+	sentinels_created = 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	build(WQ_PERCPU);
+	return 0;
+}
+
+static int setup_unbound(void **state)
+{
+	(void)state;
+	build(WQ_UNBOUND);
+	return 0;
+}
+
+/* The timer thread's round, a tick later. */
+static uint64_t tick(void)
+{
+	fake.now += TICK_NS;
+	return tick_hook(fake.now);
+}
+
+static void assert_ticks_on(void)
+{
+	uint64_t next = tick();
+
+	assert_int_equal(next, fake.now + TICK_NS);
+}
+
+/* From a tick that has been asked for to one that is due at the next tick(). */
+static void start_ticking(void)
+{
+	cm_start_tick();
+	assert_int_equal(tick_hook(fake.now), fake.now + TICK_NS);
+}
+
+static struct worker *run_item(struct pool *pool, int i)
+{
+	return house_busy_worker(pool, &house.pwqs[0], &house.item[i]);
+}
+
+/* --- when it ticks --- */
+
+static void test_sleeps_until_asked(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	assert_int_equal(tick_hook(fake.now), TIMER_NEVER);
+	assert_int_equal(sentinels_created, 1);
+	run_item(bound, 0);
+	assert_int_equal(tick(), TIMER_NEVER);
+	assert_int_equal(rearmed, 0);
+	cm_start_tick();
+	start = fake.now;
+	assert_int_equal(tick_hook(start), start + TICK_NS);
+	/* Called in between, for a timer: nothing is early or late. */
+	fake.now += TICK_NS - 1;
+	assert_int_equal(tick_hook(fake.now), start + TICK_NS);
+	assert_int_equal(rearmed, 0);
+	fake.now += 1;
+	assert_int_equal(tick_hook(fake.now), start + 2 * TICK_NS);
+	assert_int_equal(rearmed, 1);
+}
+
+static void test_stops_after_two_quiet_ticks(void **state)
+{
+	(void)state;
+	start_ticking();
+	assert_ticks_on();
+	assert_true(tick_on);
+	assert_int_equal(tick(), TIMER_NEVER);
+	assert_false(tick_on);
+	assert_int_equal(tick(), TIMER_NEVER);
+}
+
+static void test_busy_ticks_start_the_count_anew(void **state) NO_ANALYSIS
+{
+	struct worker *w;
+
+	(void)state;
+	start_ticking();
+	tick();
+	w = run_item(bound, 0);
+	assert_ticks_on();
+	cm_set_asleep(bound, w, true);
+	fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	assert_ticks_on();
+	assert_true(tick_on);
+	assert_int_equal(tick(), TIMER_NEVER);
+}
+
+static void test_a_push_starts_it_again(void **state)
+{
+	(void)state;
+	start_ticking();
+	tick();
+	tick();
+	assert_false(tick_on);
+	house.timer_wakes = 0;
+	house_queue(0, 0);
+	assert_true(tick_on);
+	assert_true(house.timer_wakes > 0);
+	fake.now += 12345;
+	assert_int_equal(tick_hook(fake.now), fake.now + TICK_NS);
+}
+
+/* Waiting work keeps it, whichever pool it is in. */
+static void test_goes_on_while_work_waits(void **state)
+{
+	(void)state;
+	house_idle_worker(pool_of_cpu(3, false));
+	house_queue(3, 0);
+	start_ticking();
+	for (int i = 0; i < 10; i++)
+		assert_ticks_on();
+	house_run_one(&house.pwqs[3], 0);
+	tick();
+	assert_int_equal(tick(), TIMER_NEVER);
+}
+
+static void test_switched_off(void **state)
+{
+	struct worker *w;
+
+	(void)state;
+	w = run_item(bound, 0);
+	fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	params.tick = 0;
+	start_ticking();
+	tick();
+	assert_int_equal(tick(), TIMER_NEVER);
+	assert_false(w->asleep);
+	assert_int_equal(rearmed, 0);
+}
+
+/* --- states --- */
+
+static void test_reads_states(void **state)
+{
+	struct worker *a, *b, *c, *hinting, *between;
+
+	(void)state;
+	a = run_item(bound, 0);
+	b = run_item(bound, 1);
+	c = run_item(bound, 2);
+	hinting = run_item(bound, 3);
+	between = run_item(bound, 4);
+	atomic_store(&between->current_work, NULL);
+	hinting->hint_depth = 1;
+	fake_set_state(a->tid, OS_THREAD_ASLEEP);
+	fake_set_state(c->tid, OS_THREAD_UNKNOWN);
+	fake_set_state(hinting->tid, OS_THREAD_ASLEEP);
+	fake_set_state(between->tid, OS_THREAD_ASLEEP);
+	start_ticking();
+	tick();
+	assert_true(a->asleep);
+	assert_false(b->asleep || c->asleep);
+	assert_false(hinting->asleep || between->asleep);
+	assert_int_equal(bound->nr_running, 4);
+	fake_set_state(a->tid, OS_THREAD_UNKNOWN);
+	tick();
+	assert_true(a->asleep);
+	fake_set_state(a->tid, OS_THREAD_RUNNING);
+	tick();
+	assert_false(a->asleep);
+	assert_int_equal(bound->nr_running, 5);
+}
+
+/* --- CPU hogs --- */
+
+#define LIMIT (10 * NSEC_PER_MSEC)
+
+static void test_hog_by_cpu_time(void **state)
+{
+	struct worker *w;
+
+	(void)state;
+	w = run_item(bound, 0);
+	house_queue(0, 1); /* so that it goes on looking */
+	fake_set_cpu_time(w->tid, 77 * LIMIT);
+	start_ticking();
+	tick(); /* the clock starts here */
+	fake_set_cpu_time(w->tid, 78 * LIMIT - 1);
+	for (int i = 0; i < 5; i++)
+		tick();
+	assert_false(w->intensive);
+	assert_int_equal(bound->nr_running, 1);
+	assert_int_equal(house.pwqs[0].cpu_itsv, 0);
+	fake_set_cpu_time(w->tid, 78 * LIMIT);
+	tick();
+	assert_true(w->intensive);
+	assert_int_equal(bound->nr_running, 0);
+	assert_int_equal(house.pwqs[0].cpu_itsv, 1);
+	fake_set_cpu_time(w->tid, 90 * LIMIT);
+	tick();
+	assert_int_equal(house.pwqs[0].cpu_itsv, 1);
+	assert_int_equal(bound->nr_running, 0);
+}
+
+static void test_hog_clock_starts_with_each_item(void **state)
+{
+	struct worker *w;
+
+	(void)state;
+	w = run_item(bound, 0);
+	start_ticking();
+	for (int i = 1; i < 10; i++) {
+		fake_set_cpu_time(w->tid, (uint64_t)i * 2 * LIMIT);
+		tick();
+		w->seq++; /* the next item */
+	}
+	assert_false(w->intensive);
+}
+
+static void test_sleeping_resets_the_hog_clock(void **state)
+{
+	struct worker *w;
+
+	(void)state;
+	w = run_item(bound, 0);
+	house_queue(0, 1); /* so that it looks at a worker that sleeps, too */
+	start_ticking();
+	tick();
+	fake_set_cpu_time(w->tid, LIMIT - 1);
+	tick();
+	fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	tick();
+	fake_set_state(w->tid, OS_THREAD_RUNNING);
+	fake_set_cpu_time(w->tid, 2 * LIMIT - 2);
+	tick();
+	assert_false(w->intensive);
+	fake_set_cpu_time(w->tid, 2 * LIMIT - 1);
+	tick();
+	assert_true(w->intensive);
+}
+
+/* It slept between two ticks: nobody saw it, but the system counted. */
+static void test_sleeping_unseen_resets_the_hog_clock(void **state)
+{
+	struct worker *w;
+
+	(void)state;
+	w = run_item(bound, 0);
+	start_ticking();
+	tick();
+	fake_set_cpu_time(w->tid, LIMIT);
+	fake_set_waits(w->tid, 1);
+	tick();
+	assert_false(w->intensive);
+	fake_set_cpu_time(w->tid, 2 * LIMIT - 1);
+	tick();
+	assert_false(w->intensive);
+	fake_set_cpu_time(w->tid, 2 * LIMIT);
+	tick();
+	assert_true(w->intensive);
+}
+
+static void test_no_hogs_where_not_wanted(void **state)
+{
+	struct worker *u, *w;
+
+	(void)state;
+	u = run_item(unbound, 0);
+	w = run_item(bound, 1);
+	params.cpu_intensive_thresh_us = 0;
+	house_queue(0, 2);
+	start_ticking();
+	tick();
+	fake_set_cpu_time(u->tid, 100 * LIMIT);
+	fake_set_cpu_time(w->tid, 100 * LIMIT);
+	tick();
+	assert_false(w->intensive);
+	params.cpu_intensive_thresh_us = 1;
+	unbound->has_work = true; /* so that it is looked at */
+	fake_set_cpu_time(u->tid, 200 * LIMIT);
+	tick();
+	fake_set_cpu_time(u->tid, 300 * LIMIT);
+	tick();
+	assert_false(u->intensive);
+	unbound->has_work = false;
+}
+
+/* A hog lets the next item start. */
+static void test_hog_lets_the_next_start(void **state)
+{
+	struct worker *w, *idle;
+
+	(void)state;
+	idle = house_idle_worker(bound);
+	w = run_item(bound, 0);
+	house_queue(0, 1);
+	start_ticking();
+	tick();
+	assert_int_equal(idle->wake, 0);
+	fake_set_cpu_time(w->tid, LIMIT);
+	tick();
+	assert_int_equal(idle->wake, 1);
+}
+
+/* --- help for what waits --- */
+
+static void test_wakes_for_a_sleeper(void **state)
+{
+	struct worker *w, *idle;
+
+	(void)state;
+	idle = house_idle_worker(bound);
+	w = run_item(bound, 0);
+	house_queue(0, 1);
+	start_ticking();
+	tick();
+	assert_int_equal(idle->wake, 0);
+	fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	tick();
+	assert_int_equal(idle->wake, 1);
+	assert_int_equal(fake_wakes(&idle->wake), 1);
+}
+
+/* A wakeup whose waker was stopped in time is made good each tick. */
+static void test_repeats_a_lost_wakeup(void **state)
+{
+	struct worker *idle;
+
+	(void)state;
+	idle = house_idle_worker(bound);
+	house_queue(0, 0);
+	assert_int_equal(idle->wake, 1);
+	fake_clear_wakes(); /* as if the waker had not got so far */
+	start_ticking();
+	for (unsigned int i = 1; i < 4; i++) {
+		tick();
+		assert_int_equal(fake_wakes(&idle->wake), i);
+	}
+	assert_int_equal(house.created, 0);
+}
+
+static void test_creates_a_worker_where_there_is_none(void **state)
+{
+	(void)state;
+	start_ticking();
+	house_queue(0, 0);
+	assert_int_equal(house.created, 0);
+	tick_hook(fake.now); /* asked for by the push: at once */
+	assert_int_equal(house.created, 1);
+	assert_false(bound->want);
+	tick();
+	assert_int_equal(house.created, 1); /* is being created */
+	/* That failed: */
+	atomic_store(&bound->nr_threads, 0);
+	tick();
+	assert_int_equal(house.created, 2);
+}
+
+/* Switched off as a detector it still sees to that. */
+static void test_creation_is_retried_without_the_tick(void **state)
+{
+	(void)state;
+	params.tick = 0;
+	start_ticking();
+	house_queue(0, 0);
+	tick_hook(fake.now);
+	assert_int_equal(house.created, 1);
+	for (int i = 2; i < 6; i++) {
+		atomic_store(&bound->nr_threads, 0); /* failed */
+		assert_ticks_on();
+		assert_int_equal(house.created, i);
+	}
+	house_idle_worker(bound);
+	assert_ticks_on();
+	assert_int_equal(house.created, 5);
+	house_run_one(&house.pwqs[0], 0);
+	tick();
+	assert_int_equal(tick(), TIMER_NEVER);
+}
+
+/* --- an unbound pool in which nothing starts --- */
+
+static void test_paced_start_after_three_ticks(void **state)
+{
+	struct worker *idle;
+
+	(void)state;
+	idle = house_idle_worker(unbound);
+	for (int i = 0; i < HOUSE_CPUS; i++)
+		run_item(unbound, i);
+	house_queue(0, 8);
+	start_ticking();
+	tick(); /* sees seq for the first time */
+	for (int round = 0; round < 3; round++) {
+		int ticks = round ? 3 : 2 + (unbound->stuck_ticks == 0);
+
+		for (int i = 1; i < ticks; i++) {
+			tick();
+			assert_int_equal(idle->wake, 0);
+			assert_false(unbound->grant);
+		}
+		tick();
+		assert_int_equal(idle->wake, 1);
+		assert_true(unbound->grant);
+		unbound->grant = false;
+		atomic_store(&idle->wake, 0);
+	}
+}
+
+static void test_progress_delays_the_paced_start(void **state)
+{
+	struct worker *idle;
+
+	(void)state;
+	idle = house_idle_worker(unbound);
+	for (int i = 0; i < HOUSE_CPUS; i++)
+		run_item(unbound, i);
+	house_queue(0, 8);
+	start_ticking();
+	for (int i = 0; i < 20; i++) {
+		tick();
+		if (i % 2)
+			atomic_fetch_add(&unbound->seq, 1);
+	}
+	assert_int_equal(idle->wake, 0);
+	assert_false(unbound->grant);
+}
+
+/* A bound pool gets no such grant: one at a time is a promise. */
+static void test_no_grant_for_bound_pools(void **state)
+{
+	struct worker *idle;
+
+	(void)state;
+	idle = house_idle_worker(bound);
+	run_item(bound, 0);
+	house_queue(0, 1);
+	start_ticking();
+	for (int i = 0; i < 20; i++)
+		tick();
+	assert_int_equal(idle->wake, 0);
+	assert_false(bound->grant);
+}
+
+static void test_prints_notes(void **state)
+{
+	(void)state;
+	log_later("note about %s from %p", "house", NULL);
+	assert_false(house_said("note about"));
+	log_later("note about %s from %p", "house", NULL);
+	tick_hook(fake.now);
+	assert_true(house_said("note about house"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_sleeps_until_asked, setup),
+		cmocka_unit_test_setup(test_stops_after_two_quiet_ticks, setup),
+		cmocka_unit_test_setup(test_busy_ticks_start_the_count_anew,
+				       setup),
+		cmocka_unit_test_setup(test_a_push_starts_it_again, setup),
+		cmocka_unit_test_setup(test_goes_on_while_work_waits, setup),
+		cmocka_unit_test_setup(test_switched_off, setup),
+		cmocka_unit_test_setup(test_reads_states, setup),
+		cmocka_unit_test_setup(test_hog_by_cpu_time, setup),
+		cmocka_unit_test_setup(test_hog_clock_starts_with_each_item,
+				       setup),
+		cmocka_unit_test_setup(test_sleeping_resets_the_hog_clock,
+				       setup),
+		cmocka_unit_test_setup(
+			test_sleeping_unseen_resets_the_hog_clock, setup),
+		cmocka_unit_test_setup(test_no_hogs_where_not_wanted, setup),
+		cmocka_unit_test_setup(test_hog_lets_the_next_start, setup),
+		cmocka_unit_test_setup(test_wakes_for_a_sleeper, setup),
+		cmocka_unit_test_setup(test_repeats_a_lost_wakeup, setup),
+		cmocka_unit_test_setup(
+			test_creates_a_worker_where_there_is_none, setup),
+		cmocka_unit_test_setup(
+			test_creation_is_retried_without_the_tick, setup),
+		cmocka_unit_test_setup(test_paced_start_after_three_ticks,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_progress_delays_the_paced_start,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_no_grant_for_bound_pools, setup),
+		cmocka_unit_test_setup(test_prints_notes, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, house_end);
+}
