@@ -65,7 +65,7 @@ static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
 
 	pool_lock(pool);
 	word = work_load(work);
-	if (word_pwq(word) == pwq && work_listed(work)) {
+	if (word & WORD_LISTED && word_pwq(word) == pwq) {
 		*old = dequeue(pool, work, word);
 		ret = GRAB_PENDING;
 		/* It may have made room for one that nobody knows of. */

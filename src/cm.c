@@ -193,7 +193,7 @@ void cm_watch(struct pool *pool, bool fresh)
 
 void cm_start_running(struct pool *pool, struct worker *w)
 {
-	(void)w;
+	atomic_store_explicit(&pool->runner, w->tid, memory_order_relaxed);
 	atomic_fetch_add(&pool->nr_running, 1);
 }
 
@@ -241,9 +241,25 @@ void cm_item_done(struct pool *pool, struct worker *w)
 		cm_start_running(pool, w);
 }
 
+/* Whom a sentinel saw asleep just now, in the item that was started last; 0 if
+ * nobody. */
+static int take_seen(struct pool *pool) REQUIRES(pool->lock)
+{
+	int tid = atomic_load(&pool->seen_asleep);
+
+	if (!tid)
+		return 0;
+	atomic_store(&pool->seen_asleep, 0);
+	if (atomic_load(&pool->seen_seq) != atomic_load(&pool->seq) ||
+	    os_now() >= atomic_load(&pool->seen_until))
+		return 0;
+	return tid;
+}
+
 bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 		      bool trust)
 {
+	int known = take_seen(pool);
 	struct worker *w;
 	bool sure = true;
 	int looked = 0;
@@ -255,7 +271,8 @@ bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 			continue;
 		if (looked++ == max)
 			return false;
-		state = os_thread_state(w->tid);
+		state = w->tid == known ? OS_THREAD_ASLEEP
+					: os_thread_state(w->tid);
 		if (state == OS_THREAD_ASLEEP ||
 		    (state == OS_THREAD_UNKNOWN && trust))
 			cm_set_asleep(pool, w, true);

@@ -102,7 +102,7 @@ static bool hang_on_queued(struct pwq *pwq, struct waiter *waiter)
 
 	pool_lock(pool);
 	word = work_load(work);
-	if (word_pwq(word) == pwq && work_listed(work)) {
+	if (word & WORD_LISTED && word_pwq(word) == pwq) {
 		work_set(work, WORD_WAITERS);
 		list_add_tail(&waiter->entry, &pool->waiters);
 		hung = true;

@@ -29,6 +29,14 @@
 #define MADV_WIPEONFORK 18
 #endif
 
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+#define STAT_SIZE	       128 /* the name is at most 64 long */
 #define MAX_CPUS	       65536
 #define DEFAULT_TIMER_SLACK_NS 50000UL
 #define PUNCTUAL_SLICE_NS      100000UL
@@ -282,20 +290,72 @@ static size_t read_task_file(int tid, const char *name, char *buf, size_t size)
 
 /* The state is the letter after the parenthesised name, which may itself
  * contain parentheses. */
+static enum os_thread_state parse_state(const char *stat)
+{
+	const char *p = strrchr(stat, ')');
+
+	if (!p || p[1] != ' ' || !p[2])
+		return OS_THREAD_UNKNOWN;
+	return strchr("SDITt", p[2]) ? OS_THREAD_ASLEEP : OS_THREAD_RUNNING;
+}
+
 enum os_thread_state os_thread_state(int tid)
 {
-	char buf[128];
-	const char *p;
+	char buf[STAT_SIZE];
 
 	if (!read_task_file(tid, "stat", buf, sizeof(buf)))
 		return OS_THREAD_UNKNOWN;
-	p = strrchr(buf, ')');
-	if (!p || p[1] != ' ')
+	return parse_state(buf);
+}
+
+static __thread struct {
+	bool allowed;
+	int tid;
+	long fd;
+} watched;
+
+bool os_private_files(void)
+{
+	watched.allowed =
+		!syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE);
+	return watched.allowed;
+}
+
+static bool watch(int tid)
+{
+	char path[48];
+
+	if (watched.tid == tid)
+		return true;
+	if (watched.tid)
+		syscall(SYS_close, watched.fd);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	watched.fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	watched.tid = watched.fd < 0 ? 0 : tid;
+	return watched.tid;
+}
+
+enum os_thread_state os_watched_state(int tid)
+{
+	char buf[STAT_SIZE];
+	long n;
+
+	if (!watched.allowed || !watch(tid))
 		return OS_THREAD_UNKNOWN;
-	if (p[2] == 'S' || p[2] == 'D' || p[2] == 'I' || p[2] == 'T' ||
-	    p[2] == 't')
-		return OS_THREAD_ASLEEP;
-	return OS_THREAD_RUNNING;
+	n = syscall(SYS_pread64, watched.fd, buf, sizeof(buf) - 1, 0L);
+	if (n <= 0) {
+		/* It has ended; its number may belong to another by now. */
+		syscall(SYS_close, watched.fd);
+		watched.tid = 0;
+		return OS_THREAD_UNKNOWN;
+	}
+	buf[n] = '\0';
+	return parse_state(buf);
+}
+
+void os_yield(void)
+{
+	sched_yield();
 }
 
 uint64_t os_thread_cpu_time(int tid)

@@ -76,6 +76,15 @@ enum {
 int os_thread_setup(const struct os_thread_attr *attr);
 int os_gettid(void);
 enum os_thread_state os_thread_state(int tid);
+/*
+ * Let go of all files of the process and have a table of its own, in this thread
+ * only. False if that is not possible. Then this thread may ask for states by
+ * os_watched_state(), which keeps the file of the last thread open and takes half
+ * the time; without it the answer is "unknown".
+ */
+bool os_private_files(void);
+enum os_thread_state os_watched_state(int tid);
+void os_yield(void);
 /* CPU time a thread has used, in ns; 0 if unknown. */
 uint64_t os_thread_cpu_time(int tid);
 /* How often it has gone to sleep; 0 if unknown. */

@@ -67,7 +67,7 @@ void pool_add_work(struct pool *pool, struct work_struct *work)
 
 void pool_del_work(struct pool *pool, struct work_struct *work)
 {
-	work_unlist(work);
+	list_del(work_entry(work));
 	if (list_empty(&pool->worklist))
 		atomic_store_explicit(&pool->has_work, false,
 				      memory_order_relaxed);

@@ -46,10 +46,15 @@ struct pool {
 	/* Read by pushers, written by workers at changes of what they say. */
 	_Alignas(64) _Atomic int nr_running; /* A: under lock, but for reads */
 	_Atomic(struct worker *) first_idle; /* A: written under lock */
-	_Atomic bool has_work;	/* A: worklist not empty; under lock */
-	_Atomic bool tiny;	/* A: items are so short that one worker keeps
+	_Atomic bool has_work; /* A: worklist not empty; under lock */
+	_Atomic bool tiny;     /* A: items are so short that one worker keeps
 				   up with them; under lock */
-	_Atomic bool cpu_idle;	/* A: a sentinel ran while work waited */
+	_Atomic bool cpu_idle; /* A: a sentinel ran while work waited */
+	_Atomic int
+		runner; /* A: thread last counted in nr_running; under lock */
+	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
+	_Atomic unsigned long seen_seq; /* A: and seq was this */
+	_Atomic uint64_t seen_until;	/* A: too old to believe from then on */
 	_Atomic bool grant;	/* A: the tick lets one more worker run */
 	_Atomic int nr_threads; /* A: workers and those being created */
 	_Atomic bool want;	/* A: asks the timer thread for a worker */
@@ -115,13 +120,6 @@ static inline bool pool_waiting(struct pool *pool)
 static inline void pool_unlock(struct pool *pool) RELEASE(pool->lock)
 {
 	unlock(&pool->lock);
-}
-
-/* Take an item off the list it is on. */
-static inline void work_unlist(struct work_struct *work)
-{
-	list_del(work_entry(work));
-	work_set_link(work, 0);
 }
 
 void pool_add_work(struct pool *pool, struct work_struct *work)

@@ -44,7 +44,7 @@ void pwq_reset(struct pwq *pwq)
  */
 static struct list *before(const struct list *l)
 {
-	return (struct list *)((uintptr_t)l->prev & ~LINK_BITS);
+	return (struct list *)((uintptr_t)l->prev & ~LINK_INACTIVE);
 }
 
 static void set_before(struct list *l, struct list *prev)
@@ -69,7 +69,7 @@ static void inactive_del(struct work_struct *work)
 
 	before(entry)->next = entry->next;
 	set_before(entry->next, before(entry));
-	work_set_link(work, 0);
+	list_init(entry);
 }
 
 /* The bits to be changed in the word of an item that comes out of the inbox. */
@@ -78,12 +78,11 @@ static unsigned long wrong_bits(struct pwq *pwq, struct work_struct *work,
 {
 	unsigned int colour =
 		atomic_load_explicit(&pwq->colour, memory_order_relaxed);
-	unsigned long bits = (unsigned long)(word_colour(word) ^ colour)
-			     << WORD_COLOUR_SHIFT;
+	unsigned long bits =
+		WORD_LISTED | (unsigned long)(word_colour(word) ^ colour)
+				      << WORD_COLOUR_SHIFT;
 
-	/* With one busy worker it is cheap to find out later. */
 	if (unlikely(word & WORD_COLLIDES) &&
-	    pwq->pool->busy.next != pwq->pool->busy.prev &&
 	    !worker_runs(work_runner(work), work))
 		bits |= WORD_COLLIDES;
 	return bits;
@@ -96,8 +95,7 @@ static void pwq_admit(struct pwq *pwq, struct work_struct *work,
 	unsigned long bits = wrong_bits(pwq, work, word);
 
 	pwq->nr_in_flight[word_colour(word ^ bits)]++;
-	if (unlikely(bits))
-		work_flip(work, bits);
+	work_flip(work, bits);
 	if (pwq->nr_active < pwq->max_active && list_empty(&pwq->inactive)) {
 		pwq->nr_active++;
 		pool_add_work(pwq->pool, work);

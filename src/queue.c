@@ -9,7 +9,7 @@
  *
  * The claim names the pwq at once. If it turns out that the item still runs
  * somewhere on this queue, its word is changed to that pwq before the push:
- * nobody else may act on an item with PENDING that is not on a list.
+ * nobody else may act on a word with PENDING that is not LISTED.
  */
 #include "queue.h"
 

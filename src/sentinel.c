@@ -5,11 +5,12 @@
  * It is runnable only while work waits behind running workers. The scheduler
  * then runs it exactly when its CPU has nothing better to do: a worker blocked,
  * for whatever reason. It takes no lock (a SCHED_IDLE lock holder may be held
- * up for 20 ms), allocates nothing, creates nothing: it reads atomics, stores
- * one, and wakes one worker, who finds out under the lock what happened.
+ * up for 20 ms), allocates nothing, creates nothing: it reads atomics and one
+ * thread's state, stores what it saw, and wakes one worker, who finds out under
+ * the lock what happened.
  *
  * A pass is in vain if there is work but no worker to wake, or one is already
- * on its way, or the pool is making progress on tiny items. After two such
+ * on its way, or the pool is making progress on tiny items, or its worker does run. After two such
  * passes it rests until the tick (or a worker with work behind it) arms it
  * again. Only a pass that finds nothing waiting disarms.
  *
@@ -30,6 +31,7 @@
 #define MAX_VAIN     2
 #define TINY_WAIT_NS 2000
 #define POLL_NS	     NSEC_PER_MSEC
+#define BELIEVE_NS   (100 * NSEC_PER_USEC)
 
 static struct pool *pool_at(int cpu, int i)
 {
@@ -57,6 +59,28 @@ static bool makes_progress(struct pool *pool)
 	return false;
 }
 
+/*
+ * SCHED_IDLE gets to run on busy CPUs too, now and then: then nobody is to be
+ * woken. If the one worker that is counted sleeps, say so, since whoever is woken
+ * would need twice as long to find out.
+ */
+static bool runner_runs(struct pool *pool)
+{
+	unsigned long seq = atomic_load(&pool->seq);
+	int tid = atomic_load(&pool->runner);
+	enum os_thread_state state;
+
+	if (pool->cpu < 0 || atomic_load(&pool->nr_running) != 1)
+		return false;
+	state = os_watched_state(tid);
+	if (state == OS_THREAD_ASLEEP) {
+		atomic_store(&pool->seen_seq, seq);
+		atomic_store(&pool->seen_until, os_now() + BELIEVE_NS);
+		atomic_store(&pool->seen_asleep, tid);
+	}
+	return state == OS_THREAD_RUNNING;
+}
+
 static bool wake_one(int cpu)
 {
 	for (int i = 0; i < 2 * POOLS_PER_CPU; i++) {
@@ -66,6 +90,10 @@ static bool wake_one(int cpu)
 			continue;
 		if (atomic_load(&pool->tiny) && makes_progress(pool))
 			continue;
+		if (runner_runs(pool)) {
+			os_yield();
+			continue;
+		}
 		atomic_store(&pool->cpu_idle, true);
 		if (cm_wake_idle(pool, false))
 			return true;
@@ -134,6 +162,7 @@ static void *sentinel_thread(void *arg)
 			      "blocked workers are found by the tick alone");
 		return NULL;
 	}
+	os_private_files();
 	while (wait_for_work(s))
 		watch(s, cpu);
 	return NULL;

@@ -2,23 +2,6 @@
 /* work - the state word of an item. See work.h. */
 #include "work.h"
 
-/*
- * In two steps: with P but not Q nobody looks at the link. Nor can it change
- * between its first reading and the claim without a change of the word.
- */
-bool work_claim_stale(struct work_struct *work, unsigned long next,
-		      unsigned long *raw)
-{
-	unsigned long idle = word_now(*raw, (uint32_t)(next >> WORD_GEN_SHIFT));
-
-	if (!atomic_compare_exchange_strong(work_word(work), raw,
-					    idle | WORD_PENDING))
-		return false;
-	work_set_link(work, 0);
-	work_exchange(work, next);
-	return true;
-}
-
 bool work_claim_idle(struct work_struct *work, unsigned long *old)
 {
 	_Atomic unsigned long *word = work_word(work);
@@ -35,8 +18,6 @@ bool work_claim_idle(struct work_struct *work, unsigned long *old)
 		}
 	} while (
 		!atomic_compare_exchange_weak(word, &raw, *old | WORD_PENDING));
-	if (unlikely(raw >> WORD_GEN_SHIFT != gen))
-		work_set_link(work, 0);
 	return true;
 }
 

@@ -5,12 +5,14 @@
  *
  *  63        52 51    48 47            32 31        16 15       6 5 4 3 2 1 0
  *  [generation][   0   ][ worker slot    ][ disabled  ][ cancels ][0 0 0 0 0 P]
- *  [generation][ colour][ pool_workqueue, 64-byte aligned        ][0 0 C W Q P]
+ *  [generation][ colour][ pool_workqueue, 64-byte aligned        ][0 C W L Q P]
  *
  *  P PENDING   somebody owns the item: it is queued, its timer is armed, or a
  *              thread is on its way to do either or to take it back. Whoever
  *              sets P owns the item until he clears it or hands it over.
  *  Q PWQ       the second form: claimed for that pool_workqueue.
+ *  L LISTED    on a list of that pool; set by the drain. P and Q without L: on
+ *              its way to the inbox. Changes under pool->lock.
  *  W WAITERS   flushers wait in pool->waiters for this queueing.
  *  C COLLIDES  was running when it was claimed; whoever starts it looks first.
  *
@@ -21,12 +23,11 @@
  *              parent count as idle: their owners do not exist here. What the
  *              user disabled stays disabled.
  *
- * Whether a claimed item is on a list or still on its way to the inbox, and on
- * which list, is told by entry.prev, under pool->lock: bits of the word would
- * each cost another atomic per item. Its lower bits are
- *  0  NULL if on no list; on the worklist, or a worker's list
- *  1  on no list; a worker that ran it when it was claimed, see push_owned()
- *  2  on the pwq's inactive list, waiting for max_active
+ * On which list an item is that waits behind max_active is told by entry.prev
+ * (LINK_INACTIVE), under pool->lock: a bit of the word would be set and cleared
+ * by two more atomics per item. LISTED is such a bit all the same: who takes an
+ * item back has to read it and the pwq at once, since the owner may send the item
+ * to another pool up to the push.
  *
  * A thread that finds P set and gives up must do so by a read-modify-write, so
  * that the worker which clears P by another sees the stores before it; every
@@ -47,12 +48,11 @@ struct pwq;
 
 #define WORD_PENDING  (1UL << 0)
 #define WORD_PWQ      (1UL << 1)
-#define WORD_WAITERS  (1UL << 2)
-#define WORD_COLLIDES (1UL << 3)
+#define WORD_LISTED   (1UL << 2)
+#define WORD_WAITERS  (1UL << 3)
+#define WORD_COLLIDES (1UL << 4)
 
-#define LINK_RUNNER   ((uintptr_t)1)
-#define LINK_INACTIVE ((uintptr_t)2)
-#define LINK_BITS     (LINK_RUNNER | LINK_INACTIVE)
+#define LINK_INACTIVE ((uintptr_t)1)
 
 #define WORD_CANCEL_ONE	  (1UL << 6)
 #define WORD_CANCEL_MASK  (0x3ffUL << 6)
@@ -126,50 +126,22 @@ enum claim {
 	CLAIM_DISABLED, /* idle, but disabled or being cancelled */
 };
 
-/* entry.prev. Written by the owner, and from the drain on by the holder of
- * pool->lock; others look under the lock. */
-static inline _Atomic(uintptr_t) *work_link(const struct work_struct *work)
-{
-	return (_Atomic(uintptr_t) *)&((struct work_struct *)work)->entry.prev;
-}
-
-static inline uintptr_t work_get_link(const struct work_struct *work)
-{
-	return atomic_load_explicit(work_link(work), memory_order_relaxed);
-}
-
-static inline void work_set_link(struct work_struct *work, uintptr_t link)
-{
-	atomic_store_explicit(work_link(work), link, memory_order_relaxed);
-}
-
-static inline bool work_listed(const struct work_struct *work)
-{
-	uintptr_t link = work_get_link(work);
-
-	return link && !(link & LINK_RUNNER);
-}
-
-static inline bool work_inactive(const struct work_struct *work)
-{
-	return work_get_link(work) & LINK_INACTIVE;
-}
-
+/* entry.prev: a worker that ran the item when it was claimed, for the drain to
+ * look at, see push_owned(); from then on, the list, perhaps marked. */
 static inline void work_set_runner(struct work_struct *work, void *worker)
 {
-	work_set_link(work, (uintptr_t)worker | LINK_RUNNER);
+	work->entry.prev = worker;
 }
 
 static inline void *work_runner(const struct work_struct *work)
 {
-	uintptr_t link = work_get_link(work);
-
-	return link & LINK_RUNNER ? (void *)(link & ~LINK_BITS) : NULL;
+	return work->entry.prev;
 }
 
-/* Of a word that another process wrote the link may be as stale. */
-bool work_claim_stale(struct work_struct *work, unsigned long next,
-		      unsigned long *raw);
+static inline bool work_inactive(const struct work_struct *work)
+{
+	return (uintptr_t)work->entry.prev & LINK_INACTIVE;
+}
 
 /*
  * Become the owner of an idle item: one compare-and-swap to @next. *old is the
@@ -193,13 +165,8 @@ static inline enum claim work_claim(struct work_struct *work,
 			if (*old & WORD_OFF_MASK)
 				return CLAIM_DISABLED;
 		}
-		if (unlikely(raw >> WORD_GEN_SHIFT != gen &&
-			     work_listed(work))) {
-			if (work_claim_stale(work, next, &raw))
-				return CLAIMED;
-		} else if (atomic_compare_exchange_weak(word, &raw, next)) {
+		if (atomic_compare_exchange_weak(word, &raw, next))
 			return CLAIMED;
-		}
 	}
 }
 

@@ -35,7 +35,7 @@ struct worker {
 	unsigned long seq;		/* P: counts its items */
 	unsigned int slot;		/* I */
 	uint32_t gen;		     /* I: process generation it belongs to */
-	int tid;		     /* P */
+	int tid;		     /* I: before it is on any list */
 	int id;			     /* I: in its name */
 	bool is_idle;		     /* P */
 	bool asleep;		     /* P: found sleeping; not in nr_running */

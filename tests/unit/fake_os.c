@@ -586,6 +586,21 @@ uint64_t os_thread_cpu_time(int tid)
 	return f ? f->cpu_time : 0;
 }
 
+bool os_private_files(void)
+{
+	return fake.private_files;
+}
+
+enum os_thread_state os_watched_state(int tid)
+{
+	return fake.private_files ? os_thread_state(tid) : OS_THREAD_UNKNOWN;
+}
+
+void os_yield(void)
+{
+	fake.yields++;
+}
+
 unsigned long os_thread_waits(int tid)
 {
 	struct tid_facts *f = facts_of(tid, false);

@@ -51,6 +51,7 @@ struct fake {
 	int refuse_err;	  /* with this, EAGAIN by default */
 	int refuse_setup; /* what os_thread_setup() returns, OS_REFUSED_ bits */
 	bool no_wipe;	  /* os_generation_init() fails */
+	bool private_files; /* os_private_files() succeeds */
 
 	/* Futex calls reach the kernel, for tests with threads of their own. */
 	bool real_futex;
@@ -69,6 +70,7 @@ struct fake {
 
 	unsigned long nr_wakes;	 /* calls of os_futex_wake() */
 	unsigned long nr_sleeps; /* calls of os_sleep_ns() */
+	unsigned long yields;	 /* calls of os_yield() */
 	int exit_status;	 /* of os_exit_group() in a thread, or -1 */
 };
 

@@ -138,6 +138,80 @@ static void test_two_passes_in_vain_then_rest(void **state)
 	assert_int_equal(bound->first_idle->wake, 1);
 }
 
+/* It can look at the counted worker's state itself, and does so first. */
+static void test_leaves_a_runner_alone(void **state)
+{
+	struct worker *idle;
+
+	(void)state;
+	fake.private_files = true;
+	idle = make_wait(0);
+	create();
+	fake_start(thread);
+	assert_false(bound->cpu_idle);
+	assert_int_equal(idle->wake, 0);
+	assert_int_equal(fake.yields, 2);
+	assert_int_equal(s->state, SENTINEL_RESTING);
+}
+
+static void test_says_who_sleeps(void **state) NO_ANALYSIS
+{
+	struct worker *idle, *runner;
+
+	(void)state;
+	fake.private_files = true;
+	idle = make_wait(0);
+	runner = list_first(&bound->busy, struct worker, entry);
+	fake_set_state(runner->tid, OS_THREAD_ASLEEP);
+	create();
+	fake_start(thread);
+	assert_true(bound->cpu_idle);
+	assert_int_equal(idle->wake, 1);
+	/* It is believed for 100 us, and as long as nothing else starts. */
+	fake_set_state(runner->tid, OS_THREAD_RUNNING);
+	fake.now += 100 * NSEC_PER_USEC - 1;
+	assert_true(cm_find_sleepers(bound, idle, 4, false));
+	assert_true(runner->asleep);
+	/* Once. */
+	cm_set_asleep(bound, runner, false);
+	assert_true(cm_find_sleepers(bound, idle, 4, false));
+	assert_false(runner->asleep);
+}
+
+static void test_is_not_believed_for_long(void **state) NO_ANALYSIS
+{
+	struct worker *runner;
+
+	(void)state;
+	fake.private_files = true;
+	make_wait(0);
+	runner = list_first(&bound->busy, struct worker, entry);
+	fake_set_state(runner->tid, OS_THREAD_ASLEEP);
+	create();
+	fake_start(thread);
+	fake_set_state(runner->tid, OS_THREAD_RUNNING);
+	fake.now += 100 * NSEC_PER_USEC;
+	assert_true(cm_find_sleepers(bound, NULL, 4, false));
+	assert_false(runner->asleep);
+}
+
+static void test_is_not_believed_of_another_item(void **state) NO_ANALYSIS
+{
+	struct worker *runner;
+
+	(void)state;
+	fake.private_files = true;
+	make_wait(0);
+	runner = list_first(&bound->busy, struct worker, entry);
+	fake_set_state(runner->tid, OS_THREAD_ASLEEP);
+	create();
+	fake_start(thread);
+	fake_set_state(runner->tid, OS_THREAD_RUNNING);
+	atomic_fetch_add(&bound->seq, 1);
+	assert_true(cm_find_sleepers(bound, NULL, 4, false));
+	assert_false(runner->asleep);
+}
+
 static void test_disarms_when_nothing_waits(void **state)
 {
 	struct worker *idle;
@@ -270,6 +344,11 @@ int main(void)
 		cmocka_unit_test_setup(test_setup_refused, setup),
 		cmocka_unit_test_setup(test_wakes_one_worker, setup),
 		cmocka_unit_test_setup(test_two_passes_in_vain_then_rest,
+				       setup),
+		cmocka_unit_test_setup(test_leaves_a_runner_alone, setup),
+		cmocka_unit_test_setup(test_says_who_sleeps, setup),
+		cmocka_unit_test_setup(test_is_not_believed_for_long, setup),
+		cmocka_unit_test_setup(test_is_not_believed_of_another_item,
 				       setup),
 		cmocka_unit_test_setup(test_disarms_when_nothing_waits, setup),
 		cmocka_unit_test_setup(test_quiet_items_do_not_wait, setup),

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "unit/fake_os.h"
-#include "list.h"
 #include "work.h"
 
 #define GEN   5U
@@ -101,12 +100,12 @@ static void test_idle_form(void **state)
 /* No two fields of a form share a bit, and depths do not run into flags. */
 static void test_fields_are_apart(void **state)
 {
-	const unsigned long flags =
-		WORD_PENDING | WORD_PWQ | WORD_WAITERS | WORD_COLLIDES;
+	const unsigned long flags = WORD_PENDING | WORD_PWQ | WORD_WAITERS |
+				    WORD_COLLIDES | WORD_LISTED;
 	const unsigned long gens = word_gen(WORD_GEN_MASK);
 
 	(void)state;
-	assert_int_equal(__builtin_popcountl(flags), 4);
+	assert_int_equal(__builtin_popcountl(flags), 5);
 	assert_int_equal(flags & WORD_OFF_MASK, 0);
 	assert_int_equal(flags & WORD_PWQ_MASK, 0);
 	assert_int_equal(WORD_CANCEL_MASK & WORD_DISABLE_MASK, 0);
@@ -118,7 +117,7 @@ static void test_fields_are_apart(void **state)
 	assert_int_equal(flags | WORD_PWQ_MASK |
 				 (WORD_NR_COLOURS - 1UL) << WORD_COLOUR_SHIFT |
 				 gens,
-			 ~(3UL << 4));
+			 ~(1UL << 5));
 }
 
 /* --- generations --- */
@@ -292,57 +291,6 @@ static void test_claim_idle(void **state)
 	check_claim_idle(ran_on(OTHER, 9) | WORD_PENDING | off, true,
 			 idle(GEN) | 2 * WORD_DISABLE_ONE);
 	check_claim_idle(word_for_pwq(pwq(), 0, OTHER), true, idle(GEN));
-}
-
-/* The link next to the word: on a list, not, or telling who ran it. */
-static void test_link(void **state)
-{
-	struct list head;
-	int worker[2] = { 0 };
-
-	(void)state;
-	INIT_WORK(&item, function);
-	assert_false(work_listed(&item));
-	assert_null(work_runner(&item));
-	work_set_runner(&item, &worker[1]);
-	assert_false(work_listed(&item));
-	assert_ptr_equal(work_runner(&item), &worker[1]);
-	list_init(&head);
-	list_add_tail((struct list *)&item.entry, &head);
-	assert_true(work_listed(&item));
-	assert_null(work_runner(&item));
-	work_set_link(&item, 0);
-	assert_false(work_listed(&item));
-}
-
-/* A claim makes the link of another process's word good, in either form. */
-static void test_stale_link(void **state)
-{
-	unsigned long next = word_for_pwq(pwq(), 3, GEN), old;
-	struct list head;
-
-	(void)state;
-	INIT_WORK(&item, function);
-	list_init(&head);
-	list_add_tail((struct list *)&item.entry, &head);
-	set_raw(word_for_pwq(pwq(), 5, OTHER));
-	assert_int_equal(work_claim(&item, next, &old), CLAIMED);
-	assert_int_equal(old, idle(GEN));
-	assert_int_equal(raw(), next);
-	assert_false(work_listed(&item));
-
-	list_add_tail((struct list *)&item.entry, &head);
-	set_raw(word_for_pwq(pwq(), 5, OTHER));
-	assert_true(work_claim_idle(&item, &old));
-	assert_false(work_listed(&item));
-
-	/* Its own it leaves alone. */
-	list_init(&head);
-	list_add_tail((struct list *)&item.entry, &head);
-	set_raw(next);
-	assert_int_equal(work_claim(&item, next, &old), CLAIM_PENDING);
-	assert_false(work_claim_idle(&item, &old));
-	assert_true(work_listed(&item));
 }
 
 static void test_bits(void **state)
@@ -551,8 +499,6 @@ int main(void)
 		cmocka_unit_test_setup(test_claim_goes_by_its_own_generation,
 				       setup),
 		cmocka_unit_test_setup(test_claim_idle, setup),
-		cmocka_unit_test_setup(test_link, setup),
-		cmocka_unit_test_setup(test_stale_link, setup),
 		cmocka_unit_test_setup(test_bits, setup),
 		cmocka_unit_test_setup(test_one_claimer_wins, setup),
 		cmocka_unit_test_setup(test_giving_up_publishes, setup),
