@@ -8,6 +8,7 @@
  * is one run or one cancel that returned true).
  *
  * timeout: 300
+ * parallel: no
  */
 #include "child.h"
 
@@ -174,7 +175,7 @@ static long fork_repeatedly(void *arg)
 	int i;
 
 	(void)arg;
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 4; i++)
 		in_child(FORK, child_of_storm);
 	return 0;
 }
