@@ -10,9 +10,11 @@
  * the lock what happened.
  *
  * A pass is in vain if there is work but no worker to wake, or one is already
- * on its way, or the pool is making progress on tiny items, or its worker does run. After two such
- * passes it rests until the tick (or a worker with work behind it) arms it
- * again. Only a pass that finds nothing waiting disarms.
+ * on its way, or the pool is making progress on tiny items. After two such
+ * passes, or sixteen that found the pool's worker running, it rests until the
+ * tick (or a worker with work behind it) arms it again. Only a pass that finds
+ * nothing waiting disarms. From the fourth of the sixteen on it yields after each:
+ * that puts a SCHED_IDLE thread far behind all others, but not behind an idle CPU.
  *
  * Disarming: state = OFF, then look at the pools again; the arming side pushes,
  * then reads the state (models/kick.pml, the same pattern).
@@ -28,7 +30,10 @@
 #include "param.h"
 
 #define STACK	     (128 * 1024)
-#define MAX_VAIN     2
+#define MAX_VAIN     16
+#define VAIN	     8
+#define VAIN_RUNNER  1
+#define YIELD_VAIN   4
 #define TINY_WAIT_NS 2000
 #define POLL_NS	     NSEC_PER_MSEC
 #define BELIEVE_NS   (100 * NSEC_PER_USEC)
@@ -81,8 +86,11 @@ static bool runner_runs(struct pool *pool)
 	return state == OS_THREAD_RUNNING;
 }
 
-static bool wake_one(int cpu)
+/* 0 if somebody was woken, otherwise how far that is from giving up. */
+static int wake_one(int cpu)
 {
+	int vain = VAIN;
+
 	for (int i = 0; i < 2 * POOLS_PER_CPU; i++) {
 		struct pool *pool = pool_at(cpu, i);
 
@@ -91,14 +99,14 @@ static bool wake_one(int cpu)
 		if (atomic_load(&pool->tiny) && makes_progress(pool))
 			continue;
 		if (runner_runs(pool)) {
-			os_yield();
+			vain = VAIN_RUNNER;
 			continue;
 		}
 		atomic_store(&pool->cpu_idle, true);
 		if (cm_wake_idle(pool, false))
-			return true;
+			return 0;
 	}
-	return false;
+	return vain;
 }
 
 static void watch(struct sentinel *s, int cpu)
@@ -112,7 +120,10 @@ static void watch(struct sentinel *s, int cpu)
 				return;
 			atomic_store(&s->state, SENTINEL_ARMED);
 		}
-		if (!wake_one(cpu) && ++vain == MAX_VAIN)
+		vain += wake_one(cpu);
+		if (vain >= YIELD_VAIN)
+			os_yield();
+		if (vain >= MAX_VAIN)
 			atomic_store(&s->state, SENTINEL_RESTING);
 	}
 }
