@@ -35,6 +35,9 @@ expect()
 
 expect kick holds
 expect kick fails NO_RECHECK
+expect stopped holds
+expect stopped fails NO_LOOK_AFTER
+expect stopped fails NO_SECOND_LOOK
 expect saturation holds
 expect saturation fails NO_SECOND_LOOK
 expect saturation fails NO_DRAIN

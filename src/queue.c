@@ -99,17 +99,14 @@ static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
  *
  * Whoever's push is the first one kicks; if he stops before that, others must
  * not depend on him: with the tick on somebody looks anyway, and without it
- * each of them kicks.
+ * each of them kicks (models/stopped.pml).
  */
 static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
 {
 	bool saturated = atomic_load(&pwq->saturated);
 	struct pool *pool = pwq->pool;
-	bool kick;
+	bool kick = pool_push(pool, work, quiet || saturated);
 
-	if (!quiet && !saturated)
-		cm_start_tick();
-	kick = pool_push(pool, work, quiet || saturated);
 	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated))
 		kick = true;
 	if (kick || (!quiet && !saturated && unlikely(!cm_ticking())))
