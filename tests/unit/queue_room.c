@@ -322,6 +322,39 @@ static void test_a_forked_childs_items_are_idle(void **state)
 	assert_int_equal(house_at(&pool0->worklist, 0), 0);
 }
 
+/* --- somebody stopped between his push and his kick --- */
+
+static struct worker *stopped_pusher(bool ticking)
+{
+	struct worker *idle = house_idle_worker(pool0);
+	unsigned long old;
+
+	work_claim(&house.item[0], word_for_pwq(&house.pwqs[0], 0, 1), &old);
+	assert_true(pool_push(pool0, &house.item[0], false));
+	atomic_store(&tick_on, ticking);
+	return idle;
+}
+
+static void test_kicks_for_one_who_stopped(void **state)
+{
+	struct worker *idle = stopped_pusher(false);
+
+	(void)state;
+	assert_true(queue_work_on(0, &house.wq, &house.item[1]));
+	assert_int_equal(idle->wake, 1);
+	assert_true(tick_on);
+}
+
+/* With the tick on that is the tick's business, and costs no wakeup. */
+static void test_leaves_it_to_the_tick(void **state)
+{
+	struct worker *idle = stopped_pusher(true);
+
+	(void)state;
+	assert_true(queue_work_on(0, &house.wq, &house.item[1]));
+	assert_int_equal(idle->wake, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			test_only_item_function_and_queue_together, setup),
 		cmocka_unit_test_setup(test_self_requeue_is_quiet, setup),
+		cmocka_unit_test_setup(test_kicks_for_one_who_stopped, setup),
+		cmocka_unit_test_setup(test_leaves_it_to_the_tick, setup),
 		cmocka_unit_test_setup(test_a_forked_childs_items_are_idle,
 				       setup),
 	};
