@@ -6,11 +6,16 @@
  * reads the mark, pushes quietly if it is set, and reads it again. A kick is
  * modelled as the flag that makes the worker look once more.
  *
- * NO_SECOND_LOOK takes out the pusher's second look; NO_DRAIN the worker's
- * drain: run.sh expects both to fail.
+ * Tick and sentinel pass over an inbox whose items are all quiet, and a kick may
+ * find all workers at work: so a pusher whose second look finds the mark cleared
+ * makes the inbox loud. At the end there is nothing quiet that nobody looks for.
+ *
+ * NO_SECOND_LOOK takes out the pusher's second look, NO_DRAIN the worker's drain,
+ * NO_LOUD the last step: run.sh expects them to fail.
  */
 byte inbox = 0;
 bool saturated = true;
+bool all_quiet = true; /* of the items in the inbox */
 bool kicked = false;
 byte ran = 0;
 
@@ -22,13 +27,17 @@ proctype pusher()
 	atomic {
 		inbox++;
 		if
-		:: !quiet -> kicked = true
+		:: !quiet -> kicked = true; all_quiet = false
 		:: else -> skip
 		fi
 	}
 #ifndef NO_SECOND_LOOK
 	if
-	:: quiet && !saturated -> kicked = true
+	:: quiet && !saturated ->
+#ifndef NO_LOUD
+		all_quiet = false;
+#endif
+		kicked = true
 	:: else -> skip
 	fi
 #endif
@@ -38,12 +47,19 @@ proctype worker()
 {
 	saturated = false;
 #ifndef NO_DRAIN
-	atomic { ran = ran + inbox; inbox = 0 };
+	atomic { ran = ran + inbox; inbox = 0; all_quiet = true };
 #endif
 end:	do
 	:: kicked ->
 		kicked = false;
-		atomic { ran = ran + inbox; inbox = 0 }
+		/* It was woken and drains; or the kick met only busy workers,
+		 * and what is loud is left to the detectors. */
+		if
+		:: atomic { true -> ran = ran + inbox; inbox = 0; all_quiet = true }
+		:: skip
+		fi
+	:: inbox > 0 && !all_quiet ->
+		atomic { ran = ran + inbox; inbox = 0; all_quiet = true }
 	od
 }
 

@@ -37,7 +37,7 @@
 #define RECHECK_INTERVAL (50 * NSEC_PER_USEC)
 
 struct sentinel *sentinels;
-_Atomic bool tick_on;
+_Atomic int tick_on;
 
 int cm_init(void)
 {
@@ -56,12 +56,17 @@ void cm_reset(void)
 		atomic_store(&sentinels[cpu].state, SENTINEL_ABSENT);
 		atomic_store(&sentinels[cpu].want, false);
 	}
-	atomic_store(&tick_on, false);
+	atomic_store(&tick_on, TICK_OFF);
 }
 
+/* Until the timer thread has seen it everybody asks: the first who did may have
+ * stopped before he woke it. */
 void cm_wake_ticker(void)
 {
-	if (!atomic_exchange(&tick_on, true))
+	int state = TICK_OFF;
+
+	atomic_compare_exchange_strong(&tick_on, &state, TICK_ASKED);
+	if (state != TICK_ON)
 		timer_wake();
 }
 
@@ -99,11 +104,10 @@ static void arm_one(int cpu, bool rested)
 /*
  * Let the sentinels of the pool's CPUs look out for an idle CPU. Where fewer
  * workers may run than there are CPUs some CPU is always idle and means nothing.
+ * @rested: also those that have given up.
  */
-static void arm(struct pool *pool)
+static void arm(struct pool *pool, bool rested)
 {
-	bool rested = !atomic_load_explicit(&pool->tiny, memory_order_relaxed);
-
 	if (!param_get(sentinel))
 		return;
 	if (pool->cpu >= 0) {
@@ -124,13 +128,16 @@ static bool may_start(struct pool *pool, int running)
 	return running < pool->cap || !param_get(pace);
 }
 
+static bool is_tiny(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->tiny, memory_order_relaxed);
+}
+
 /* Where items are tiny one worker is enough: a second would cost more in handing
  * over the lock than it takes off. */
 static bool worth_waking(struct pool *pool, int running)
 {
-	return may_start(pool, running) &&
-	       (!running ||
-		!atomic_load_explicit(&pool->tiny, memory_order_relaxed));
+	return may_start(pool, running) && (!running || !is_tiny(pool));
 }
 
 void cm_kick(struct pool *pool)
@@ -145,7 +152,7 @@ void cm_kick(struct pool *pool)
 			timer_wake();
 	}
 	if (running)
-		arm(pool);
+		arm(pool, !is_tiny(pool));
 }
 
 bool cm_may_start(struct pool *pool)
@@ -188,7 +195,14 @@ void cm_watch(struct pool *pool, bool fresh)
 	cm_start_tick();
 	if (worth_waking(pool, running))
 		cm_wake_idle(pool, false);
-	arm(pool);
+	arm(pool, !is_tiny(pool));
+}
+
+void cm_leave_waiting(struct pool *pool)
+{
+	cm_start_tick();
+	if (atomic_load_explicit(&pool->nr_running, memory_order_relaxed))
+		arm(pool, false);
 }
 
 void cm_start_running(struct pool *pool, struct worker *w)

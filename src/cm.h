@@ -44,6 +44,9 @@ bool cm_may_continue(struct pool *pool) REQUIRES(pool->lock);
  * @fresh: the worklist may have been empty before. */
 void cm_watch(struct pool *pool, bool fresh) REQUIRES(pool->lock);
 
+/* A worker goes to sleep though work waits: those who run must be watched. */
+void cm_leave_waiting(struct pool *pool) REQUIRES(pool->lock);
+
 /* Transitions of a worker. */
 void cm_start_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_stop_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
@@ -66,13 +69,19 @@ void cm_recheck(struct pool *pool) REQUIRES(pool->lock);
 void cm_block_begin(void);
 void cm_block_end(void);
 
-/* The tick is asked for by whoever leaves work waiting, see tick.c. */
-extern _Atomic bool tick_on;
+/* The tick is asked for by whoever leaves work waiting; the timer thread says that
+ * it is on, and off, see tick.c. */
+enum {
+	TICK_OFF,
+	TICK_ASKED,
+	TICK_ON
+};
+extern _Atomic int tick_on;
 void cm_wake_ticker(void);
 
 static inline bool cm_ticking(void)
 {
-	return atomic_load(&tick_on);
+	return atomic_load(&tick_on) == TICK_ON;
 }
 
 static inline void cm_start_tick(void)

@@ -348,6 +348,8 @@ void *exec_thread(void *arg)
 			atomic_store(&w->wake, 0);
 		if (cm_may_stay(pool))
 			continue;
+		if (pool_waiting(pool))
+			cm_leave_waiting(pool);
 		sleep_idle(w, pool);
 		if (unlikely(w->die))
 			break;

@@ -37,8 +37,9 @@ struct pool {
 	int cpu;      /* I: bound to it, or -1 */
 	int id;	      /* I: in thread names: CPU, or number of the pool */
 	bool highpri; /* I */
-	bool pinned;  /* P: its workers could be bound to cpu */
-	int cap;      /* I: CPUs in its set; workers that may run at once */
+	_Atomic bool
+		pinned; /* A: its workers could be bound to cpu; under lock */
+	int cap;	/* I: CPUs in its set; workers that may run at once */
 
 	/* Pushers write it, drainers empty it. */
 	_Alignas(64) _Atomic uintptr_t inbox; /* A: first item, INBOX_QUIET */

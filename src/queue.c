@@ -107,8 +107,11 @@ static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
 	struct pool *pool = pwq->pool;
 	bool kick = pool_push(pool, work, quiet || saturated);
 
-	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated))
+	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated)) {
+		/* Not so quiet after all: tick and sentinel must see it wait. */
+		atomic_fetch_and(&pool->inbox, ~INBOX_QUIET);
 		kick = true;
+	}
 	if (kick || (!quiet && !saturated && unlikely(!cm_ticking())))
 		cm_kick(pool);
 }

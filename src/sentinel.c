@@ -73,14 +73,16 @@ static bool runner_runs(struct pool *pool)
 {
 	unsigned long seq = atomic_load(&pool->seq);
 	int tid = atomic_load(&pool->runner);
+	/* From before the look: a worker that wakes interrupts us right after. */
+	uint64_t until = os_now() + BELIEVE_NS;
 	enum os_thread_state state;
 
-	if (pool->cpu < 0 || atomic_load(&pool->nr_running) != 1)
+	if (!atomic_load(&pool->pinned) || atomic_load(&pool->nr_running) != 1)
 		return false;
 	state = os_watched_state(tid);
 	if (state == OS_THREAD_ASLEEP) {
 		atomic_store(&pool->seen_seq, seq);
-		atomic_store(&pool->seen_until, os_now() + BELIEVE_NS);
+		atomic_store(&pool->seen_until, until);
 		atomic_store(&pool->seen_asleep, tid);
 	}
 	return state == OS_THREAD_RUNNING;
@@ -189,8 +191,10 @@ void sentinel_create_wanted(void)
 			continue;
 		atomic_store(&s->state, SENTINEL_ARMED);
 		atomic_store(&s->want, false);
-		if (os_thread_create(sentinel_thread, s, STACK))
+		if (os_thread_create(sentinel_thread, s, STACK)) {
 			atomic_store(&s->state, SENTINEL_ABSENT);
+			atomic_store(&s->want, true);
+		}
 	}
 }
 

@@ -15,7 +15,7 @@
  *    started nothing for three ticks one worker more;
  *  - let resting sentinels look again, create workers where that failed.
  *
- * Two ticks that find nothing end it: tick_on = false, then look once more; the
+ * Two ticks that find nothing end it: tick_on = TICK_OFF, then look once more; the
  * starting side pushes, then reads tick_on (cm_start_tick()).
  */
 #include "tick.h"
@@ -137,8 +137,9 @@ static bool tick(void)
 	return active;
 }
 
-/* Without the detector: what is left is to retry creations that failed. */
-static bool retry_creations(void)
+/* Without the detector: what is left is to repeat what somebody may not have got
+ * round to, or what failed. */
+static bool repeat_kicks(void)
 {
 	struct pool *pool;
 	bool waiting = false;
@@ -149,6 +150,8 @@ static bool retry_creations(void)
 		waiting = true;
 		if (!atomic_load(&pool->first_idle))
 			atomic_store(&pool->want, true);
+		else
+			cm_kick(pool);
 	}
 	return waiting;
 }
@@ -166,30 +169,39 @@ static bool any_pool_waits(void)
 static void stop_ticking(void)
 {
 	quiet_ticks = 0;
-	atomic_store(&tick_on, false);
+	atomic_store(&tick_on, TICK_OFF);
 	if (any_pool_waits())
-		atomic_store(&tick_on, true);
+		atomic_store(&tick_on, TICK_ON);
 	else
 		next_tick = 0;
+}
+
+/* Is it on, or asked for? */
+static bool turn_on(void)
+{
+	int state = TICK_ASKED;
+
+	atomic_compare_exchange_strong(&tick_on, &state, TICK_ON);
+	return state != TICK_OFF;
 }
 
 uint64_t tick_hook(uint64_t now)
 {
 	log_flush();
 	create_wanted();
-	if (!atomic_load(&tick_on))
+	if (!turn_on())
 		return TIMER_NEVER;
 	if (!next_tick)
 		next_tick = now + TICK_NS;
 	if (now < next_tick)
 		return next_tick;
 	next_tick = now + TICK_NS;
-	if (param_get(tick) ? tick() : retry_creations())
+	if (param_get(tick) ? tick() : repeat_kicks())
 		quiet_ticks = 0;
 	else if (++quiet_ticks >= MAX_QUIET_TICKS)
 		stop_ticking();
 	create_wanted();
-	if (!atomic_load(&tick_on))
+	if (!turn_on())
 		return TIMER_NEVER;
 	/* Somebody may have started it again since it was stopped. */
 	if (!next_tick)

@@ -484,3 +484,61 @@ TEST(stats_count)
 	EXPECT_EQ(s.in_flight, 0);
 	destroy_workqueue(wq);
 }
+
+/* --- it sleeps, runs again, and sleeps once more --- */
+
+static struct gate next_gate;
+static struct item beside, behind;
+
+/* Found asleep because of @beside; @behind comes while it runs again. */
+static void in_two_sleeps(struct item *it)
+{
+	(void)it;
+	ASSERT(queue_work_on(nth_cpu(0), system_percpu_wq, &beside.work));
+	wait_for(item_runs(&beside) == 1);
+	ASSERT(queue_work_on(nth_cpu(0), system_percpu_wq, &behind.work));
+	burn_us(6000); /* whoever was woken sees that, and leaves */
+	gate_wait(&next_gate);
+}
+
+static void opens_gate(struct item *it)
+{
+	(void)it;
+	gate_open(&next_gate);
+}
+
+/* Whoever leaves the item waiting must see to it that the second is noticed. */
+static void sleeps_twice(void)
+{
+	struct item it;
+
+	need_detector();
+	no_hogs();
+	for (int i = 0; i < 10; i++) {
+		gate_close(&next_gate);
+		item_init(&it);
+		it.hook = in_two_sleeps;
+		item_init(&beside);
+		item_init(&behind);
+		behind.hook = opens_gate;
+		ASSERT(queue_work_on(nth_cpu(0), system_percpu_wq, &it.work));
+		wait_for(item_runs(&it) == 1 && item_runs(&behind) == 1);
+		flush_work(&behind.work);
+		flush_work(&it.work);
+	}
+}
+
+TEST(sleeps_twice_both)
+{
+	sleeps_twice();
+}
+
+TEST(sleeps_twice_sentinel_only, .params = "cmwq.tick=0")
+{
+	sleeps_twice();
+}
+
+TEST(sleeps_twice_tick_only, .params = "cmwq.sentinel=0")
+{
+	sleeps_twice();
+}

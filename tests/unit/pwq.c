@@ -197,7 +197,7 @@ static void test_clearing_the_mark_drains(void **state)
 		queue(0, 1);
 		assert_lists("0", "1");
 		house.timer_wakes = 0;
-		atomic_store(&tick_on, false);
+		atomic_store(&tick_on, TICK_OFF);
 		assert_true(house_queue(0, 2));
 		assert_true(pool->inbox & INBOX_QUIET);
 		assert_false(tick_on); /* was not kicked */

@@ -331,7 +331,7 @@ static struct worker *stopped_pusher(bool ticking)
 
 	work_claim(&house.item[0], word_for_pwq(&house.pwqs[0], 0, 1), &old);
 	assert_true(pool_push(pool0, &house.item[0], false));
-	atomic_store(&tick_on, ticking);
+	atomic_store(&tick_on, ticking ? TICK_ON : TICK_OFF);
 	return idle;
 }
 
