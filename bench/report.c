@@ -164,7 +164,7 @@ static const char *verdict(const struct row *row, const struct summary *s,
 static void print_row(const struct report *r, size_t sc, size_t row, FILE *f)
 {
 	struct summary s = summarize(r, sc, row);
-	char target[32] = "", num[32], cell[4][40];
+	char target[48] = "", num[32], cell[3][40];
 	size_t i;
 	const double v[] = { s.median, s.min, s.max };
 
