@@ -3,8 +3,9 @@
  * manager - creates workers, and ends those that have been idle for long.
  *
  * A worker is created by one that is about to leave the pool without an idle
- * one, or by the timer thread for a pool that has none. Two idle workers are always kept; beyond that one per idle_ratio busy
- * ones, and the rest end when idle for idle_timeout_ms.
+ * one, or by the timer thread for a pool that has none. Two idle workers are
+ * always kept; beyond that one per idle_ratio busy ones, and the rest end when
+ * idle for idle_timeout_ms.
  *
  * If no thread can be created the would-be manager runs items itself: nothing
  * stops but the reserve, and the tick tries again as long as work waits.

@@ -16,9 +16,9 @@ bool manager_create(struct pool *pool) REQUIRES(pool->lock);
 
 /*
  * Keep one idle worker in reserve, or one that is being created: others may
- * leave the pool without one meanwhile, so the manager looks again. True if it dropped the lock
- * meanwhile. The caller is not counted as running: asleep in the creation of a
- * thread he holds up nobody.
+ * leave the pool without one meanwhile, so the manager looks again. True if it
+ * dropped the lock. The caller is not counted as running: asleep in the creation
+ * of a thread he holds up nobody.
  */
 static inline bool manager_keep_reserve(struct pool *pool) REQUIRES(pool->lock)
 {

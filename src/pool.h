@@ -37,9 +37,8 @@ struct pool {
 	int cpu;      /* I: bound to it, or -1 */
 	int id;	      /* I: in thread names: CPU, or number of the pool */
 	bool highpri; /* I */
-	_Atomic bool
-		pinned; /* A: its workers could be bound to cpu; under lock */
-	int cap;	/* I: CPUs in its set; workers that may run at once */
+	_Atomic bool pinned; /* A: its workers are bound to cpu; under lock */
+	int cap; /* I: CPUs in its set; workers that may run at once */
 
 	/* Pushers write it, drainers empty it. */
 	_Alignas(64) _Atomic uintptr_t inbox; /* A: first item, INBOX_QUIET */
@@ -47,12 +46,11 @@ struct pool {
 	/* Read by pushers, written by workers at changes of what they say. */
 	_Alignas(64) _Atomic int nr_running; /* A: under lock, but for reads */
 	_Atomic(struct worker *) first_idle; /* A: written under lock */
-	_Atomic bool has_work; /* A: worklist not empty; under lock */
-	_Atomic bool tiny;     /* A: items are so short that one worker keeps
+	_Atomic bool has_work;	 /* A: worklist not empty; under lock */
+	_Atomic bool tiny;	 /* A: items are so short that one worker keeps
 				   up with them; under lock */
-	_Atomic bool cpu_idle; /* A: a sentinel ran while work waited */
-	_Atomic int
-		runner; /* A: thread last counted in nr_running; under lock */
+	_Atomic bool cpu_idle;	 /* A: a sentinel ran while work waited */
+	_Atomic int runner;	 /* A: thread last counted; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
 	_Atomic unsigned long seen_seq; /* A: and seq was this */
 	_Atomic uint64_t seen_until;	/* A: too old to believe from then on */

@@ -22,9 +22,9 @@ bool work_claim_idle(struct work_struct *work, unsigned long *old)
 }
 
 /*
- * Allocators and debuggers fill memory with one byte. No valid word looks like
- * that: the generation's upper byte and the lowest byte, with P or Q and the
- * pointer between them, never agree all at once.
+ * Allocators and debuggers fill memory with one byte. A valid word looks like that
+ * only by chance, in a process that is many forks deep: its generation would have
+ * to repeat what the other fields say.
  */
 const char *work_defect(const struct work_struct *work)
 {

@@ -75,12 +75,6 @@ static inline struct worker *worker_of_slot(unsigned int slot)
 	return atomic_load_explicit(&worker_slots[slot], memory_order_acquire);
 }
 
-/* Of this thread, also in a child that was forked inside an item. */
-static inline struct worker *worker_self_raw(void)
-{
-	return worker_tls;
-}
-
 /* Of this thread; NULL outside of workers and in a forked child. */
 static inline struct worker *worker_self(void)
 {

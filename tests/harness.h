@@ -55,6 +55,16 @@
 #include <cmwq/cmwq.h>
 #include <cmwq/workqueue.h>
 
+/* gcc's names for what clang tells in another way. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 /* --- registration --- */
 
 struct test {

@@ -38,8 +38,8 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  * A bad name or value is reported and the default stays.
  *
  * cmwq_param_set() returns 0, -ENOENT for an unknown name, -ERANGE for a value
- * out of range. A change takes effect
- * for what happens afterwards. cmwq_param_get() returns 0 or -ENOENT.
+ * out of range. A change takes effect for what happens afterwards.
+ * cmwq_param_get() returns 0 or -ENOENT.
  *
  *  workqueue.cpu_intensive_thresh_us  10000  CPU time (us) after which a
  *                                            running item holds up no others;

@@ -16,15 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-
 enum how {
 	FORK,
 	UNDERSCORE_FORK,

@@ -13,12 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
-
 /* --- our threads, by name --- */
 
 struct census {

@@ -154,6 +154,21 @@ static void test_leaves_a_runner_alone(void **state)
 	assert_int_equal(s->state, SENTINEL_RESTING);
 }
 
+/* The counted worker sleeps, the sentinel sees it, and then it runs again. */
+static struct worker *seen_asleep(void)
+{
+	struct worker *runner;
+
+	fake.private_files = true;
+	make_wait(0);
+	runner = list_first(&bound->busy, struct worker, entry);
+	fake_set_state(runner->tid, OS_THREAD_ASLEEP);
+	create();
+	fake_start(thread);
+	fake_set_state(runner->tid, OS_THREAD_RUNNING);
+	return runner;
+}
+
 static void test_says_who_sleeps(void **state) NO_ANALYSIS
 {
 	struct worker *idle, *runner;
@@ -180,16 +195,9 @@ static void test_says_who_sleeps(void **state) NO_ANALYSIS
 
 static void test_is_not_believed_for_long(void **state) NO_ANALYSIS
 {
-	struct worker *runner;
+	struct worker *runner = seen_asleep();
 
 	(void)state;
-	fake.private_files = true;
-	make_wait(0);
-	runner = list_first(&bound->busy, struct worker, entry);
-	fake_set_state(runner->tid, OS_THREAD_ASLEEP);
-	create();
-	fake_start(thread);
-	fake_set_state(runner->tid, OS_THREAD_RUNNING);
 	fake.now += 100 * NSEC_PER_USEC;
 	assert_true(cm_find_sleepers(bound, NULL, 4, false));
 	assert_false(runner->asleep);
@@ -197,16 +205,9 @@ static void test_is_not_believed_for_long(void **state) NO_ANALYSIS
 
 static void test_is_not_believed_of_another_item(void **state) NO_ANALYSIS
 {
-	struct worker *runner;
+	struct worker *runner = seen_asleep();
 
 	(void)state;
-	fake.private_files = true;
-	make_wait(0);
-	runner = list_first(&bound->busy, struct worker, entry);
-	fake_set_state(runner->tid, OS_THREAD_ASLEEP);
-	create();
-	fake_start(thread);
-	fake_set_state(runner->tid, OS_THREAD_RUNNING);
 	atomic_fetch_add(&bound->seq, 1);
 	assert_true(cm_find_sleepers(bound, NULL, 4, false));
 	assert_false(runner->asleep);

@@ -13,10 +13,10 @@
  *
  * A file of more than BIG_FILE bytes is hashed in several runs, between which
  * its job keeps it open; as that takes long, another job is added which goes
- * on claiming, and this one ends with its file. To bound how many are open, it needs one of `slots`;
- * a job that gets none is parked, and queued by the one who frees a slot. That
- * may happen before the parked job has even returned; since an item never runs
- * twice at once, it need not care.
+ * on claiming, and this one ends with its file. To bound how many are open, it
+ * needs one of `slots`; a job that gets none is parked, and queued by the one who
+ * frees a slot. That may happen before the parked job has even returned; since an
+ * item never runs twice at once, it need not care.
  *
  * slot_lock guards slots and the list of parked jobs, buffer_lock the buffers.
  */
