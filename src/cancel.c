@@ -59,13 +59,13 @@ static unsigned long dequeue(struct pool *pool, struct work_struct *work,
 static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
 			     unsigned long *old)
 {
-	struct pool *pool = pwq->pool;
+	struct pool *pool = pwq_pool(pwq);
 	enum grab ret = GRAB_AGAIN;
 	unsigned long word;
 
 	pool_lock(pool);
 	word = work_load(work);
-	if (word & WORD_LISTED && word_pwq(word) == pwq) {
+	if (pwq_lists(pwq, pool, word)) {
 		*old = dequeue(pool, work, word);
 		ret = GRAB_PENDING;
 		/* It may have made room for one that nobody knows of. */

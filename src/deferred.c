@@ -40,7 +40,7 @@ static void start(int cpu, struct workqueue_struct *wq,
 		queue_owned(cpu, wq, &dwork->work, old, caller);
 		return;
 	}
-	if (cpu == WORK_CPU_UNBOUND && !wq->unbound)
+	if (cpu == WORK_CPU_UNBOUND && !(wq->flags & WQ_UNBOUND))
 		cpu = os_cpu();
 	dwork->wq = wq;
 	dwork->cpu = cpu;

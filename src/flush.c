@@ -96,13 +96,13 @@ bool flush_running(struct work_struct *work)
 static bool hang_on_queued(struct pwq *pwq, struct waiter *waiter)
 {
 	struct work_struct *work = waiter->work;
-	struct pool *pool = pwq->pool;
+	struct pool *pool = pwq_pool(pwq);
 	bool hung = false;
 	unsigned long word;
 
 	pool_lock(pool);
 	word = work_load(work);
-	if (word & WORD_LISTED && word_pwq(word) == pwq) {
+	if (pwq_lists(pwq, pool, word)) {
 		work_set(work, WORD_WAITERS);
 		list_add_tail(&waiter->entry, &pool->waiters);
 		hung = true;
@@ -164,12 +164,12 @@ static void start_epoch_flush(struct workqueue_struct *wq) REQUIRES(wq->lock)
 {
 	unsigned int colour = wq->epoch % WORD_NR_COLOURS;
 	unsigned int next = (colour + 1) % WORD_NR_COLOURS;
+	struct pwq *pwq;
 
 	atomic_store(&wq->pending[colour], 1);
 	wq->epoch++;
-	for (int i = 0; i < wq->nr_pwqs; i++) {
-		struct pwq *pwq = &wq->pwqs[i];
-		struct pool *pool = pwq->pool;
+	for_each_pwq (pwq, wq) {
+		struct pool *pool = pwq_pool(pwq);
 
 		atomic_fetch_add(&wq->pending[colour], 1);
 		pool_lock(pool);

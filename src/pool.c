@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pool **pools;
-int nr_pools;
+_Atomic(struct pool *) pool_list;
+_Atomic(struct pool *) pool_list_unbound;
+struct pool **cpu_pools;
 static struct pool *unbound_pools[POOLS_PER_CPU];
 
 static void init_lists(struct pool *pool)
@@ -40,7 +41,10 @@ void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap)
 
 void pool_reset(struct pool *pool)
 {
+	struct pool *next = pool->next;
+
 	pool_init(pool, pool->cpu, pool->id, pool->highpri, pool->cap);
+	pool->next = next;
 }
 
 bool pool_push(struct pool *pool, struct work_struct *work, bool quiet)
@@ -75,7 +79,7 @@ void pool_del_work(struct pool *pool, struct work_struct *work)
 
 struct pool *pool_of_cpu(int cpu, bool highpri)
 {
-	return pools[cpu * POOLS_PER_CPU + highpri];
+	return cpu_pools[cpu * POOLS_PER_CPU + highpri];
 }
 
 struct pool *pool_unbound(bool highpri)
@@ -83,14 +87,26 @@ struct pool *pool_unbound(bool highpri)
 	return unbound_pools[highpri];
 }
 
+struct pool *pool_next_on(struct pool *pool, int cpu)
+{
+	if (pool == pool_of_cpu(cpu, false))
+		return pool_of_cpu(cpu, true);
+	if (pool == pool_of_cpu(cpu, true))
+		return atomic_load(&pool_list_unbound);
+	return atomic_load(&pool->next);
+}
+
 static struct pool *pool_new(int cpu, int id, bool highpri, int cap)
 {
+	_Atomic(struct pool *) *end = &pool_list;
 	struct pool *pool = aligned_alloc(64, sizeof(*pool));
 
-	if (pool) {
-		pool_init(pool, cpu, id, highpri, cap);
-		pools[nr_pools++] = pool;
-	}
+	if (!pool)
+		return NULL;
+	pool_init(pool, cpu, id, highpri, cap);
+	while (atomic_load(end))
+		end = &atomic_load(end)->next;
+	atomic_store(end, pool);
 	return pool;
 }
 
@@ -98,19 +114,23 @@ int pools_init(void)
 {
 	int n = os_nr_cpus();
 
-	pools = calloc((size_t)(n + 1) * POOLS_PER_CPU, sizeof(*pools));
-	if (!pools)
+	cpu_pools = calloc((size_t)n * POOLS_PER_CPU, sizeof(*cpu_pools));
+	if (!cpu_pools)
 		return -ENOMEM;
-	for (int cpu = 0; cpu < n; cpu++)
-		for (int hi = 0; hi < POOLS_PER_CPU; hi++)
-			if (!pool_new(os_cpu_allowed(cpu) ? cpu : -1, cpu, hi,
-				      1))
-				return -ENOMEM;
+	for (int i = 0; i < n * POOLS_PER_CPU; i++) {
+		int cpu = i / POOLS_PER_CPU;
+
+		cpu_pools[i] = pool_new(os_cpu_allowed(cpu) ? cpu : -1, cpu,
+					i % POOLS_PER_CPU, 1);
+		if (!cpu_pools[i])
+			return -ENOMEM;
+	}
 	for (int hi = 0; hi < POOLS_PER_CPU; hi++) {
 		unbound_pools[hi] = pool_new(-1, n * POOLS_PER_CPU + hi, hi,
 					     os_nr_allowed());
 		if (!unbound_pools[hi])
 			return -ENOMEM;
 	}
+	atomic_store(&pool_list_unbound, unbound_pools[0]);
 	return 0;
 }

@@ -39,6 +39,7 @@ struct pool {
 	bool highpri; /* I */
 	_Atomic bool pinned; /* A: its workers are bound to cpu; under lock */
 	int cap; /* I: CPUs in its set; workers that may run at once */
+	_Atomic(struct pool *) next; /* A: in pool_list; set once */
 
 	/* Pushers write it, drainers empty it. */
 	_Alignas(64) _Atomic uintptr_t inbox; /* A: first item, INBOX_QUIET */
@@ -126,15 +127,31 @@ void pool_add_work(struct pool *pool, struct work_struct *work)
 void pool_del_work(struct pool *pool, struct work_struct *work)
 	REQUIRES(pool->lock);
 
-/* All pools: CPU pools first, then unbound ones. */
-extern struct pool **pools;
-extern int nr_pools;
+/*
+ * All pools, CPU pools first, then unbound ones. The list only grows, and its
+ * records are never freed: anybody may follow it, and a pointer to a pool that
+ * was read long ago is still one to a pool.
+ */
+extern _Atomic(struct pool *) pool_list;
+extern _Atomic(struct pool *) pool_list_unbound;
+extern struct pool **cpu_pools; /* by CPU and priority */
 struct pool *pool_of_cpu(int cpu, bool highpri);
 struct pool *pool_unbound(bool highpri);
 int pools_init(void);
 
-#define for_each_pool(pool)    \
-	for (int pool##_i = 0; \
-	     pool##_i < nr_pools && ((pool) = pools[pool##_i]); pool##_i++)
+#define for_each_pool(pool)                            \
+	for ((pool) = atomic_load(&pool_list); (pool); \
+	     (pool) = atomic_load(&(pool)->next))
+
+/* Those that may run items on a CPU. */
+static inline struct pool *pool_first_on(int cpu)
+{
+	return pool_of_cpu(cpu, false);
+}
+struct pool *pool_next_on(struct pool *pool, int cpu);
+
+#define for_each_pool_on(pool, cpu)               \
+	for ((pool) = pool_first_on(cpu); (pool); \
+	     (pool) = pool_next_on(pool, cpu))
 
 #endif

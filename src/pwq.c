@@ -15,18 +15,75 @@
  */
 #include "pwq.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "worker.h"
+
+/* Bits 48 and up of a state word are taken. */
+#define CHUNK 16
+
+struct chunk {
+	struct chunk *next;
+	struct pwq pwq[CHUNK];
+};
+
+static struct chunk *chunks;			     /* registry lock */
+static struct list records = { &records, &records }; /* registry lock: free */
+
+static bool add_chunk(void)
+{
+	struct chunk *chunk = aligned_alloc(64, sizeof(*chunk));
+
+	if (!chunk)
+		return false;
+	if ((uintptr_t)(chunk + 1) & ~(WORD_PWQ_MASK | 63)) {
+		log_err("memory beyond 48 bits cannot hold a workqueue");
+		free(chunk);
+		return false;
+	}
+	memset(chunk, 0, sizeof(*chunk));
+	chunk->next = chunks;
+	chunks = chunk;
+	for (int i = 0; i < CHUNK; i++)
+		list_add_tail(&chunk->pwq[i].wq_link, &records);
+	return true;
+}
+
+bool pwqs_alloc(struct list *pwqs, int nr)
+{
+	bool ok = true;
+
+	list_init(pwqs);
+	while (nr-- && ok) {
+		ok = !list_empty(&records) || add_chunk();
+		if (ok)
+			list_move_tail(records.next, pwqs);
+	}
+	if (!ok)
+		pwqs_free(pwqs);
+	return ok;
+}
+
+void pwqs_free(struct list *pwqs)
+{
+	while (!list_empty(pwqs))
+		list_move_tail(pwqs->next, &records);
+}
 
 void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
 	      int max_active)
 {
-	memset(pwq, 0, sizeof(*pwq));
-	pwq->pool = pool;
 	pwq->wq = wq;
 	pwq->max_active = max_active;
-	list_init(&pwq->inactive);
+	pwq->started = 0;
+	pwq->completed = 0;
+	pwq->cpu_itsv = 0;
+	pwq->cm_wakeup = 0;
+	pwq->cm_overlap = 0;
+	pwq_reset(pwq);
+	atomic_store(&pwq->pool, pool);
 }
 
 void pwq_reset(struct pwq *pwq)
@@ -98,7 +155,7 @@ static void pwq_admit(struct pwq *pwq, struct work_struct *work,
 	work_flip(work, bits);
 	if (pwq->nr_active < pwq->max_active && list_empty(&pwq->inactive)) {
 		pwq->nr_active++;
-		pool_add_work(pwq->pool, work);
+		pool_add_work(pwq_pool(pwq), work);
 		return;
 	}
 	inactive_add_tail(pwq, work);
@@ -139,7 +196,7 @@ static void clear_saturated(struct pwq *pwq) NO_ANALYSIS
 	    !atomic_load_explicit(&pwq->saturated, memory_order_relaxed))
 		return;
 	atomic_store(&pwq->saturated, false);
-	pool_drain(pwq->pool);
+	pool_drain(pwq_pool(pwq));
 }
 
 static void activate(struct pwq *pwq) NO_ANALYSIS
@@ -150,7 +207,7 @@ static void activate(struct pwq *pwq) NO_ANALYSIS
 
 		inactive_del(work);
 		pwq->nr_active++;
-		pool_add_work(pwq->pool, work);
+		pool_add_work(pwq_pool(pwq), work);
 	}
 	clear_saturated(pwq);
 }
@@ -184,7 +241,7 @@ void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
 		drop_in_flight(pwq, word_colour(word));
 		return;
 	}
-	pool_del_work(pwq->pool, work);
+	pool_del_work(pwq_pool(pwq), work);
 	pwq_retire(pwq, word_colour(word));
 }
 

@@ -11,13 +11,14 @@
 
 struct pwq {
 	/* Read by pushers; seldom written. 64-aligned: see work.h. */
-	_Alignas(64) struct pool *pool; /* I */
-	struct workqueue_struct *wq;	/* I */
+	_Alignas(64) _Atomic(struct pool *) pool; /* A: set once per life */
+	struct workqueue_struct *wq;		  /* I */
 	_Atomic bool saturated; /* A: has inactive items; under lock. A push
 				   needs no kick then. */
 	_Atomic unsigned int colour; /* A: of what is queued now; under lock */
 
-	_Alignas(64) int nr_active;	   /* P: on the worklist or running */
+	_Alignas(64) struct list wq_link;  /* W: in wq->pwqs */
+	int nr_active;			   /* P: on the worklist or running */
 	int max_active;			   /* P */
 	unsigned int flushing;		   /* P: colours somebody flushes, a bit
 					     each */
@@ -29,6 +30,32 @@ struct pwq {
 	unsigned long long cm_wakeup;	   /* P */
 	unsigned long long cm_overlap;	   /* P */
 };
+
+/*
+ * Records are type-stable: reused for other pwqs, never freed. So a pwq found in
+ * an item's word may be looked at without a lock, though the item may have gone
+ * on and the workqueue may be destroyed: what was found must be checked under the
+ * lock of the pool.
+ *
+ * pwqs_alloc() takes @nr of them, and none if it cannot have all. The caller of
+ * either holds the registry lock (wq.c), which fork takes, too.
+ */
+bool pwqs_alloc(struct list *pwqs, int nr);
+void pwqs_free(struct list *pwqs);
+
+static inline struct pool *pwq_pool(struct pwq *pwq)
+{
+	return atomic_load_explicit(&pwq->pool, memory_order_relaxed);
+}
+
+/* The pwq for callers on a CPU. */
+static inline struct pwq *wq_pwq(struct workqueue_struct *wq, int cpu)
+{
+	return atomic_load_explicit(&wq->pwq_of[cpu], memory_order_acquire);
+}
+
+/* Under wq->lock. */
+#define for_each_pwq(pwq, wq) list_for_each_entry (pwq, &(wq)->pwqs, wq_link)
 
 /* All of these, but for the first two, need the lock of the pwq's pool. clang
  * cannot see that pwq->pool is the pool whose lock the caller holds. */
@@ -58,6 +85,15 @@ static inline void pool_lock(struct pool *pool) ACQUIRE(pool->lock)
 {
 	lock(&pool->lock);
 	pool_drain(pool);
+}
+
+/* Is an item with this word on a list of @pool, as one of @pwq? The caller found
+ * @pwq in the word, and then @pool in it, before he took the lock. */
+static inline bool pwq_lists(struct pwq *pwq, struct pool *pool,
+			     unsigned long word) REQUIRES(pool->lock)
+{
+	return word & WORD_LISTED && word_pwq(word) == pwq &&
+	       pwq_pool(pwq) == pool;
 }
 
 /* An item that was admitted is gone: finished, or taken back while active. */

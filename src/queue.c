@@ -88,9 +88,7 @@ bool queue_args_ok(struct workqueue_struct *wq, struct work_struct *work,
 
 static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
 {
-	if (wq->unbound)
-		return wq->unbound;
-	return &wq->pwqs[cpu == WORK_CPU_UNBOUND ? os_cpu() : cpu];
+	return wq_pwq(wq, cpu == WORK_CPU_UNBOUND ? os_cpu() : cpu);
 }
 
 /*
@@ -104,7 +102,7 @@ static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
 static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
 {
 	bool saturated = atomic_load(&pwq->saturated);
-	struct pool *pool = pwq->pool;
+	struct pool *pool = pwq_pool(pwq);
 	bool kick = pool_push(pool, work, quiet || saturated);
 
 	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated)) {
@@ -131,7 +129,7 @@ static inline void push_owned(struct workqueue_struct *wq, struct pwq *pwq,
 		there = worker_runs_for(last, work, wq);
 	/* As an item of another queue it may run at once, but not in one pool. */
 	if (!there && last && worker_runs(last, work) &&
-	    atomic_load(&last->pool) == pwq->pool)
+	    atomic_load(&last->pool) == pwq_pool(pwq))
 		there = pwq;
 	if (there) {
 		pwq = there;

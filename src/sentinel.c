@@ -38,17 +38,11 @@
 #define POLL_NS	     NSEC_PER_MSEC
 #define BELIEVE_NS   (100 * NSEC_PER_USEC)
 
-static struct pool *pool_at(int cpu, int i)
-{
-	return i < POOLS_PER_CPU ? pool_of_cpu(cpu, i)
-				 : pool_unbound(i - POOLS_PER_CPU);
-}
-
 static bool anything_waits(int cpu)
 {
-	for (int i = 0; i < 2 * POOLS_PER_CPU; i++)
-		if (pool_waiting(pool_at(cpu, i)))
-			return true;
+	struct pool *pool;
+
+	for_each_pool_on(pool, cpu) if (pool_waiting(pool)) return true;
 	return false;
 }
 
@@ -91,11 +85,11 @@ static bool runner_runs(struct pool *pool)
 /* 0 if somebody was woken, otherwise how far that is from giving up. */
 static int wake_one(int cpu)
 {
+	struct pool *pool;
 	int vain = VAIN;
 
-	for (int i = 0; i < 2 * POOLS_PER_CPU; i++) {
-		struct pool *pool = pool_at(cpu, i);
-
+	for_each_pool_on(pool, cpu)
+	{
 		if (!pool_waiting(pool))
 			continue;
 		if (atomic_load(&pool->tiny) && makes_progress(pool))

@@ -78,26 +78,29 @@ static unsigned int check_flags(const char *name, unsigned int flags)
 	return flags;
 }
 
-static bool alloc_pwqs(struct workqueue_struct *wq)
+static bool alloc_pwqs(struct workqueue_struct *wq) REQUIRES(registry_lock)
 {
+	bool unbound = wq->flags & WQ_UNBOUND;
 	bool hi = wq->flags & WQ_HIGHPRI;
+	int n = os_nr_cpus();
+	struct pwq *pwq;
+	int cpu = 0;
 
-	wq->nr_pwqs = wq->flags & WQ_UNBOUND ? 1 : os_nr_cpus();
-	wq->pwqs = aligned_alloc(64, (size_t)wq->nr_pwqs * sizeof(*wq->pwqs));
-	if (!wq->pwqs)
+	wq->pwq_of = calloc((size_t)n, sizeof(*wq->pwq_of));
+	if (!wq->pwq_of)
 		return false;
-	if ((uintptr_t)(wq->pwqs + wq->nr_pwqs) & ~(WORD_PWQ_MASK | 63)) {
-		log_err("memory beyond 48 bits cannot hold a workqueue");
-		free(wq->pwqs);
+	if (!pwqs_alloc(&wq->pwqs, unbound ? 1 : n)) {
+		free(wq->pwq_of);
 		return false;
 	}
-	for (int i = 0; i < wq->nr_pwqs; i++)
-		pwq_init(&wq->pwqs[i], wq,
-			 wq->flags & WQ_UNBOUND ? pool_unbound(hi)
-						: pool_of_cpu(i, hi),
+	for_each_pwq (pwq, wq) {
+		pwq_init(pwq, wq,
+			 unbound ? pool_unbound(hi) : pool_of_cpu(cpu, hi),
 			 wq->max_active);
-	if (wq->flags & WQ_UNBOUND)
-		wq->unbound = &wq->pwqs[0];
+		do
+			atomic_store(&wq->pwq_of[cpu++], pwq);
+		while (unbound && cpu < n);
+	}
 	return true;
 }
 
@@ -121,12 +124,13 @@ static struct workqueue_struct *make(const char *name, unsigned int flags,
 	wq->max_active = flags & __WQ_ORDERED ? 1
 			 : !max_active	      ? WQ_DFL_ACTIVE
 				       : clamp_max_active(name, max_active);
+	lock(&registry_lock);
 	if (!alloc_pwqs(wq)) {
+		unlock(&registry_lock);
 		free(wq);
 		return NULL;
 	}
 	atomic_store(&wq->magic, WQ_MAGIC);
-	lock(&registry_lock);
 	list_add_tail(&wq->all, &registry);
 	unlock(&registry_lock);
 	return wq;
@@ -176,15 +180,18 @@ struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
 
 static int in_flight(struct workqueue_struct *wq)
 {
+	struct pwq *pwq;
 	int n = 0;
 
-	for (int i = 0; i < wq->nr_pwqs; i++) {
-		struct pool *pool = wq->pwqs[i].pool;
+	lock(&wq->lock);
+	for_each_pwq (pwq, wq) {
+		struct pool *pool = pwq_pool(pwq);
 
 		pool_lock(pool);
-		n += pwq_in_flight(&wq->pwqs[i]);
+		n += pwq_in_flight(pwq);
 		pool_unlock(pool);
 	}
+	unlock(&wq->lock);
 	return n;
 }
 
@@ -228,7 +235,7 @@ void drain_workqueue(struct workqueue_struct *wq)
 
 static void free_wq(struct workqueue_struct *wq)
 {
-	free(wq->pwqs);
+	free(wq->pwq_of);
 	free(wq);
 }
 
@@ -255,6 +262,7 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	lock(&registry_lock);
 	atomic_store(&wq->magic, WQ_DEAD_MAGIC);
 	list_del(&wq->all);
+	pwqs_free(&wq->pwqs);
 	old = quarantine[nr_destroyed % QUARANTINE];
 	quarantine[nr_destroyed++ % QUARANTINE] = wq;
 	unlock(&registry_lock);
@@ -264,6 +272,8 @@ void destroy_workqueue(struct workqueue_struct *wq)
 
 void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
 {
+	struct pwq *pwq;
+
 	life_check_early();
 	if (!queue_wq_ok(wq, __builtin_return_address(0)))
 		return;
@@ -275,11 +285,11 @@ void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
 	max_active = clamp_max_active(wq->name, max_active);
 	lock(&wq->lock);
 	wq->max_active = max_active;
-	for (int i = 0; i < wq->nr_pwqs; i++) {
-		struct pool *pool = wq->pwqs[i].pool;
+	for_each_pwq (pwq, wq) {
+		struct pool *pool = pwq_pool(pwq);
 
 		pool_lock(pool);
-		pwq_set_max_active(&wq->pwqs[i], max_active);
+		pwq_set_max_active(pwq, max_active);
 		if (!list_empty(&pool->worklist))
 			cm_watch(pool, true);
 		pool_unlock(pool);
@@ -303,8 +313,8 @@ bool workqueue_congested(int cpu, struct workqueue_struct *wq)
 			 wq->name);
 		return false;
 	}
-	pwq = wq->unbound ? wq->unbound : &wq->pwqs[cpu];
-	pool = pwq->pool;
+	pwq = wq_pwq(wq, cpu);
+	pool = pwq_pool(pwq);
 	pool_lock(pool);
 	congested = !list_empty(&pwq->inactive);
 	pool_unlock(pool);
@@ -325,7 +335,7 @@ unsigned int work_busy(struct work_struct *work)
 	if (word & WORD_PENDING)
 		busy |= WORK_BUSY_PENDING;
 	if (word_pwq(word)) {
-		pool = word_pwq(word)->pool;
+		pool = pwq_pool(word_pwq(word));
 		pool_lock(pool);
 		w = pool_find_busy(pool, work);
 		pool_unlock(pool);
@@ -358,13 +368,15 @@ void set_worker_desc(const char *fmt, ...)
 
 bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats)
 {
+	struct pwq *pwq;
+
 	memset(stats, 0, sizeof(*stats));
 	life_check_early();
 	if (!queue_wq_ok(wq, __builtin_return_address(0)))
 		return false;
-	for (int i = 0; i < wq->nr_pwqs; i++) {
-		struct pwq *pwq = &wq->pwqs[i];
-		struct pool *pool = pwq->pool;
+	lock(&wq->lock);
+	for_each_pwq (pwq, wq) {
+		struct pool *pool = pwq_pool(pwq);
 
 		pool_lock(pool);
 		stats->started += pwq->started;
@@ -377,6 +389,7 @@ bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats)
 		stats->workers_peak += (unsigned int)pool->peak;
 		pool_unlock(pool);
 	}
+	unlock(&wq->lock);
 	return true;
 }
 
@@ -411,6 +424,8 @@ int wq_init_system(void)
 
 static void reset(struct workqueue_struct *wq)
 {
+	struct pwq *pwq;
+
 	lock_init(&wq->lock, RANK_WQ);
 	atomic_fetch_and(&wq->flags,
 			 ~(unsigned int)(__WQ_DRAINING | __WQ_DESTROYING));
@@ -419,9 +434,9 @@ static void reset(struct workqueue_struct *wq)
 	wq->flush_epoch = 0;
 	for (unsigned int c = 0; c < WORD_NR_COLOURS; c++)
 		atomic_store(&wq->pending[c], 0);
-	for (int i = 0; i < wq->nr_pwqs; i++) {
-		pwq_reset(&wq->pwqs[i]);
-		wq->pwqs[i].max_active = wq->max_active;
+	for_each_pwq (pwq, wq) {
+		pwq_reset(pwq);
+		pwq->max_active = wq->max_active;
 	}
 }
 

@@ -27,14 +27,13 @@ struct pwq;
  * waits for; the worker that makes it 0 signals flush_event.
  */
 struct workqueue_struct {
-	_Atomic uint64_t magic;	    /* A: WQ_MAGIC while it may be used */
-	_Atomic unsigned int flags; /* A: draining and destroying under lock */
-	struct pwq *unbound;	    /* I: its only pwq, NULL if per-CPU */
-	struct pwq *pwqs;	    /* I: nr_pwqs of them; by CPU if per-CPU */
-	int nr_pwqs;		    /* I */
-	char name[WQ_NAME_LEN];	    /* I */
+	_Atomic uint64_t magic;	       /* A: WQ_MAGIC while it may be used */
+	_Atomic unsigned int flags;    /* A: draining, destroying: under lock */
+	_Atomic(struct pwq *) *pwq_of; /* A: by CPU of the caller; under lock */
+	char name[WQ_NAME_LEN];	       /* I */
 
 	struct lock lock;
+	struct list pwqs;     /* W: all that it has or had */
 	int max_active;	      /* W: as set by the user */
 	int nr_drainers;      /* W */
 	uint64_t epoch;	      /* W */

@@ -38,6 +38,7 @@
 
 static struct house {
 	struct workqueue_struct wq;
+	_Atomic(struct pwq *) table[HOUSE_CPUS];
 	_Alignas(64) struct pwq pwqs[HOUSE_CPUS];
 	struct work_struct item[HOUSE_ITEMS];
 	int runs[HOUSE_ITEMS];
@@ -76,6 +77,7 @@ static inline void house_run(struct work_struct *work)
 }
 
 static inline void house_build_wq(struct workqueue_struct *wq, struct pwq *pwqs,
+				  _Atomic(struct pwq *) *table,
 				  unsigned int flags, int max_active)
 {
 	bool hi = flags & WQ_HIGHPRI;
@@ -84,16 +86,22 @@ static inline void house_build_wq(struct workqueue_struct *wq, struct pwq *pwqs,
 	lock_init(&wq->lock, RANK_WQ);
 	atomic_store(&wq->magic, WQ_MAGIC);
 	atomic_store(&wq->flags, flags);
-	wq->pwqs = pwqs;
-	wq->nr_pwqs = flags & WQ_UNBOUND ? 1 : HOUSE_CPUS;
-	wq->unbound = flags & WQ_UNBOUND ? pwqs : NULL;
+	wq->pwq_of = table;
+	list_init(&wq->pwqs);
 	wq->max_active = max_active;
 	strcpy(wq->name, "house");
-	for (int i = 0; i < wq->nr_pwqs; i++)
-		pwq_init(&pwqs[i], wq,
-			 flags & WQ_UNBOUND ? pool_unbound(hi)
-					    : pool_of_cpu(i, hi),
-			 max_active);
+	for (int i = 0; i < HOUSE_CPUS; i++) {
+		struct pwq *pwq = flags & WQ_UNBOUND ? pwqs : &pwqs[i];
+
+		if (pwq == &pwqs[i]) {
+			pwq_init(pwq, wq,
+				 flags & WQ_UNBOUND ? pool_unbound(hi)
+						    : pool_of_cpu(i, hi),
+				 max_active);
+			list_add_tail(&pwq->wq_link, &wq->pwqs);
+		}
+		table[i] = pwq;
+	}
 }
 
 /* The test's thread is this worker's, or none. */
@@ -121,7 +129,7 @@ static inline void house_build(unsigned int flags, int max_active)
 	struct pool *pool;
 
 	fake_reset();
-	if (!pools)
+	if (!atomic_load(&pool_list))
 		assert_int_equal(pools_init() | cm_init(), 0);
 	for_each_pool (pool)
 		pool_reset(pool);
@@ -131,7 +139,7 @@ static inline void house_build(unsigned int flags, int max_active)
 	atomic_store(&life_online, true);
 	memset(&house, 0, sizeof(house));
 	house.next_tid = HOUSE_TID;
-	house_build_wq(&house.wq, house.pwqs, flags, max_active);
+	house_build_wq(&house.wq, house.pwqs, house.table, flags, max_active);
 	for (int i = 0; i < HOUSE_ITEMS; i++)
 		INIT_WORK(&house.item[i], house_run);
 	cmwq_set_log(house_log, NULL);

@@ -129,24 +129,32 @@ static void test_table_of_pools(void **state)
 /* A CPU that the process may not use has a pool bound to nothing. */
 static void test_pools_of_forbidden_cpus(void **state)
 {
-	struct pool **saved = pools;
-	int saved_nr = nr_pools;
+	struct pool **saved = cpu_pools;
+	struct pool *list = pool_list;
+	struct pool *list_unbound = pool_list_unbound;
+	struct pool *p, *next;
+	int n = 0;
 
 	(void)state;
 	fake_set_cpus(3, 0x5);
-	nr_pools = 0;
+	pool_list = NULL;
 	assert_int_equal(pools_init(), 0);
-	assert_int_equal(nr_pools, 4 * POOLS_PER_CPU);
+	for_each_pool (p)
+		n++;
+	assert_int_equal(n, 4 * POOLS_PER_CPU);
 	assert_int_equal(pool_of_cpu(0, false)->cpu, 0);
 	assert_int_equal(pool_of_cpu(1, false)->cpu, -1);
 	assert_int_equal(pool_of_cpu(1, false)->cap, 1);
 	assert_int_equal(pool_of_cpu(2, true)->cpu, 2);
 	assert_int_equal(pool_unbound(false)->cap, 2);
-	for (int i = 0; i < nr_pools; i++)
-		free(pools[i]);
-	free(pools);
-	pools = saved;
-	nr_pools = saved_nr;
+	for (p = pool_list; p; p = next) {
+		next = p->next;
+		free(p);
+	}
+	free(cpu_pools);
+	cpu_pools = saved;
+	pool_list = list;
+	pool_list_unbound = list_unbound;
 }
 
 static void test_reset_forgets_all_but_identity(void **state) NO_ANALYSIS

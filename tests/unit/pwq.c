@@ -109,9 +109,10 @@ static void test_each_pwq_has_its_own_limit(void **state)
 {
 	struct workqueue_struct other;
 	static _Alignas(64) struct pwq others[HOUSE_CPUS];
+	static _Atomic(struct pwq *) table[HOUSE_CPUS];
 
 	(void)state;
-	house_build_wq(&other, others, WQ_PERCPU, 1);
+	house_build_wq(&other, others, table, WQ_PERCPU, 1);
 	queue(0, 2);
 	assert_true(queue_work_on(0, &other, &house.item[7]));
 	assert_true(queue_work_on(0, &other, &house.item[8]));

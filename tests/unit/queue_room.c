@@ -274,10 +274,11 @@ static void other_function(struct work_struct *work)
 static void test_only_item_function_and_queue_together(void **state)
 {
 	static _Alignas(64) struct pwq others[HOUSE_CPUS];
+	static _Atomic(struct pwq *) table[HOUSE_CPUS];
 	struct workqueue_struct other;
 
 	(void)state;
-	house_build_wq(&other, others, WQ_PERCPU, 16);
+	house_build_wq(&other, others, table, WQ_PERCPU, 16);
 	begun(pool0, 0);
 	assert_true(queue_work_on(1, &other, &house.item[0]));
 	drain_all();

@@ -117,6 +117,7 @@ static inline void run_sentinel(void *sentinel)
 
 static struct workqueue_struct wq;
 static _Alignas(64) struct pwq pwqs[2];
+static _Atomic(struct pwq *) table[2];
 
 static struct item {
 	struct work_struct work;
@@ -152,12 +153,15 @@ static inline void build_wq(int max_active)
 	lock_init(&wq.lock, RANK_WQ);
 	wq.magic = WQ_MAGIC;
 	wq.flags = WQ_PERCPU;
-	wq.pwqs = pwqs;
-	wq.nr_pwqs = 2;
+	wq.pwq_of = table;
+	list_init(&wq.pwqs);
 	wq.max_active = max_active;
 	strcpy(wq.name, "schedule");
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		pwq_init(&pwqs[i], &wq, pool_of_cpu(i, false), max_active);
+		list_add_tail(&pwqs[i].wq_link, &wq.pwqs);
+		table[i] = &pwqs[i];
+	}
 }
 
 static inline void build(void)
