@@ -103,7 +103,7 @@ static void finish(struct worker *w, struct pool *pool, struct pwq *pwq)
 	if (unlikely(!list_empty(&w->waiters)))
 		complete_waiters(w);
 	pwq->completed++;
-	pwq_retire(pwq, w->current_colour);
+	pwq_item_done(pwq, w->current_colour);
 }
 
 /* The record may belong to a worker of the child by now. */

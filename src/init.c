@@ -61,6 +61,7 @@ static void early(void)
 	os_topology_init();
 	param_parse(getenv("CMWQ_PARAMS"));
 	manager_thread = exec_thread;
+	pwq_kick = cm_kick;
 	next_generation();
 	if (pools_init() || cm_init() || wq_init_system()) {
 		log_err("out of memory at the start");

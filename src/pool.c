@@ -6,7 +6,8 @@
  * reversed. No state of it is half done, so a pusher that stops at any point
  * holds nobody up, and since nothing pops a single item there is no ABA.
  * The lowest bit of the head says that all items in it are quiet (nobody needs
- * to be woken for them); the first push without it kicks.
+ * to be woken for them); the first push without it kicks. The next one is a push
+ * without an item: pwqs that were held up may go on.
  */
 #include "pool.h"
 
@@ -25,6 +26,7 @@ static void init_lists(struct pool *pool)
 	list_init(&pool->idle);
 	list_init(&pool->busy);
 	list_init(&pool->waiters);
+	list_init(&pool->held);
 }
 
 void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap)
@@ -56,11 +58,23 @@ bool pool_push(struct pool *pool, struct work_struct *work, bool quiet)
 
 	do {
 		all_quiet = !head || (head & INBOX_QUIET);
-		work->entry.next = (void *)(head & ~INBOX_QUIET);
-		next = (uintptr_t)work | (quiet && all_quiet);
+		work->entry.next = (void *)(head & ~INBOX_FLAGS);
+		next = (uintptr_t)work | (head & INBOX_POKE) |
+		       (quiet && all_quiet);
 		/* Pairs with the worker's way to sleep, see cm.c. */
 	} while (!atomic_compare_exchange_weak(&pool->inbox, &head, next));
 	return all_quiet && !quiet;
+}
+
+bool pool_poke(struct pool *pool)
+{
+	uintptr_t head =
+		atomic_load_explicit(&pool->inbox, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak(
+		&pool->inbox, &head, (head & ~INBOX_QUIET) | INBOX_POKE))
+		;
+	return !head || (head & INBOX_QUIET);
 }
 
 void pool_add_work(struct pool *pool, struct work_struct *work)

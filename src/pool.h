@@ -64,20 +64,24 @@ struct pool {
 	struct list idle;		   /* P: workers, last used first */
 	struct list busy;		   /* P: workers with an item */
 	struct list waiters;		   /* P: flushers of queued items */
-	int nr_workers;			   /* P */
-	int nr_idle;			   /* P */
-	int nr_asleep;			   /* P: busy workers found asleep */
-	int peak;			   /* P: the most workers there were */
-	int next_worker_id;		   /* P */
-	bool managed;			   /* P: somebody creates a worker */
-	uint64_t recheck_at;		   /* P: next look at sleepers, ns */
-	struct cmwq_timer cull_timer;	   /* P: armed while cull_armed */
-	bool cull_armed;		   /* P */
-	int stuck_ticks;		   /* T: in which it started nothing */
-	unsigned long tick_seq;		   /* T: seq at the last tick */
+	struct list held;   /* P: pwqs that may start nothing for reasons beyond
+			     this pool */
+	int nr_workers;	    /* P */
+	int nr_idle;	    /* P */
+	int nr_asleep;	    /* P: busy workers found asleep */
+	int peak;	    /* P: the most workers there were */
+	int next_worker_id; /* P */
+	bool managed;	    /* P: somebody creates a worker */
+	uint64_t recheck_at;	      /* P: next look at sleepers, ns */
+	struct cmwq_timer cull_timer; /* P: armed while cull_armed */
+	bool cull_armed;	      /* P */
+	int stuck_ticks;	      /* T: in which it started nothing */
+	unsigned long tick_seq;	      /* T: seq at the last tick */
 };
 
 #define INBOX_QUIET 1UL /* nothing in it needs anybody to be woken */
+#define INBOX_POKE  2UL /* pwqs in pool->held are to be looked at */
+#define INBOX_FLAGS (INBOX_QUIET | INBOX_POKE)
 
 void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap);
 void pool_reset(struct pool *pool); /* in a forked child */
@@ -103,6 +107,10 @@ static inline struct work_struct *entry_work(struct list *l)
  * nothing but quiet items was there. Lock-free, async-signal-safe.
  */
 bool pool_push(struct pool *pool, struct work_struct *work, bool quiet);
+
+/* Make the next one who takes the lock look at pool->held. True if the caller
+ * must see to it that somebody does. Lock-free. */
+bool pool_poke(struct pool *pool);
 
 /*
  * Whether there is something that a worker could start and has not. In this

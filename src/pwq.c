@@ -29,7 +29,8 @@ struct chunk {
 	struct pwq pwq[CHUNK];
 };
 
-static struct chunk *chunks;			     /* registry lock */
+static struct chunk *chunks; /* registry lock */
+void (*pwq_kick)(struct pool *pool);
 static struct list records = { &records, &records }; /* registry lock: free */
 
 static bool add_chunk(void)
@@ -77,6 +78,7 @@ void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
 {
 	pwq->wq = wq;
 	pwq->max_active = max_active;
+	pwq->node = NULL;
 	pwq->started = 0;
 	pwq->completed = 0;
 	pwq->cpu_itsv = 0;
@@ -90,10 +92,15 @@ void pwq_reset(struct pwq *pwq)
 {
 	atomic_store(&pwq->colour, 0);
 	pwq->nr_active = 0;
-	pwq->flushing = 0;
+	pwq->limit = pwq->node ? 0 : pwq->max_active;
+	pwq->events = 0;
+	pwq->successor = NULL;
+	pwq->waiter.waiting = false;
+	atomic_store(&pwq->plugged, false);
 	memset(pwq->nr_in_flight, 0, sizeof(pwq->nr_in_flight));
 	atomic_store(&pwq->saturated, false);
 	list_init(&pwq->inactive);
+	list_init(&pwq->held);
 }
 
 /*
@@ -145,48 +152,77 @@ static unsigned long wrong_bits(struct pwq *pwq, struct work_struct *work,
 	return bits;
 }
 
+static void set_limit(struct pwq *pwq) NO_ANALYSIS
+{
+	pwq->limit =
+		pwq->node || atomic_load(&pwq->plugged) ? 0 : pwq->max_active;
+}
+
+/* Count one more as active, if that may be. */
+static bool take_slot(struct pwq *pwq) NO_ANALYSIS
+{
+	if (atomic_load(&pwq->plugged) ||
+	    (pwq->node ? !node_take(pwq->node)
+		       : pwq->nr_active >= pwq->max_active))
+		return false;
+	pwq->nr_active++;
+	return true;
+}
+
+/* It has items, but no slot for reasons beyond this pool. */
+static void hold(struct pwq *pwq) NO_ANALYSIS
+{
+	struct pool *pool = pwq_pool(pwq);
+
+	if (list_empty(&pwq->held))
+		list_add_tail(&pwq->held, &pool->held);
+	if (pwq->node)
+		node_wait(pwq->node, &pwq->waiter, pool);
+}
+
+/* A retired one is still to be looked at when it is unplugged. */
+static void unhold(struct pwq *pwq) NO_ANALYSIS
+{
+	if (!(pwq->events & PWQ_RETIRED))
+		list_del(&pwq->held);
+	if (pwq->node)
+		node_leave(pwq->node, &pwq->waiter);
+}
+
+static void activate_first(struct pwq *pwq) NO_ANALYSIS
+{
+	struct work_struct *work = entry_work(pwq->inactive.next);
+
+	inactive_del(work);
+	pool_add_work(pwq_pool(pwq), work);
+}
+
 /* An item comes out of the inbox: count it, and list it. */
 static void pwq_admit(struct pwq *pwq, struct work_struct *work,
 		      unsigned long word) NO_ANALYSIS
 {
 	unsigned long bits = wrong_bits(pwq, work, word);
+	bool first = list_empty(&pwq->inactive);
 
 	pwq->nr_in_flight[word_colour(word ^ bits)]++;
 	work_flip(work, bits);
-	if (pwq->nr_active < pwq->max_active && list_empty(&pwq->inactive)) {
+	if (likely(first && pwq->nr_active < pwq->limit)) {
 		pwq->nr_active++;
 		pool_add_work(pwq_pool(pwq), work);
 		return;
 	}
 	inactive_add_tail(pwq, work);
+	if (first && !pwq->limit) {
+		set_limit(pwq);
+		hold(pwq);
+		if (take_slot(pwq)) {
+			activate_first(pwq);
+			unhold(pwq);
+			return;
+		}
+	}
 	if (!atomic_load_explicit(&pwq->saturated, memory_order_relaxed))
 		atomic_store(&pwq->saturated, true);
-}
-
-void pool_drain_slow(struct pool *pool)
-{
-	struct work_struct *work, *next, *first = NULL;
-
-	/* So that nobody who looks at the inbox, then at has_work, sees nothing
-	 * at all while items are on their way from the one to the other. */
-	atomic_store_explicit(&pool->has_work, true, memory_order_relaxed);
-	work = link_work(
-		(void *)(atomic_exchange(&pool->inbox, 0) & ~INBOX_QUIET));
-	for (; work; work = next) {
-		next = link_work(work->entry.next);
-		work->entry.next = first;
-		first = work;
-	}
-	for (work = first; work; work = next) {
-		unsigned long word = atomic_load_explicit(work_word(work),
-							  memory_order_relaxed);
-
-		next = link_work(work->entry.next);
-		pwq_admit(word_pwq(word), work, word);
-	}
-	if (list_empty(&pool->worklist))
-		atomic_store_explicit(&pool->has_work, false,
-				      memory_order_relaxed);
 }
 
 /* Items that were pushed quietly while the mark was set are found here. */
@@ -199,56 +235,180 @@ static void clear_saturated(struct pwq *pwq) NO_ANALYSIS
 	pool_drain(pwq_pool(pwq));
 }
 
+static void poke(struct pool *pool)
+{
+	if (pool_poke(pool))
+		pwq_kick(pool);
+}
+
+/*
+ * The pwqs of a node take turns, one item each. The one whose turn it is in @turn can
+ * only be this one; in another pool somebody else goes on from there.
+ */
+static void go_on_in_turn(struct pwq *pwq, struct pool *turn) NO_ANALYSIS
+{
+	while (turn == pwq_pool(pwq)) {
+		if (!list_empty(&pwq->inactive) && take_slot(pwq))
+			activate_first(pwq);
+		if (list_empty(&pwq->inactive))
+			unhold(pwq);
+		turn = node_next(pwq->node);
+	}
+	if (turn)
+		poke(turn);
+	clear_saturated(pwq);
+}
+
+/* The limit was changed, or whatever held it up. */
 static void activate(struct pwq *pwq) NO_ANALYSIS
 {
-	while (!list_empty(&pwq->inactive) &&
-	       pwq->nr_active < pwq->max_active) {
-		struct work_struct *work = entry_work(pwq->inactive.next);
-
-		inactive_del(work);
-		pwq->nr_active++;
-		pool_add_work(pwq_pool(pwq), work);
-	}
+	set_limit(pwq);
+	while (!list_empty(&pwq->inactive) && take_slot(pwq))
+		activate_first(pwq);
+	if (list_empty(&pwq->inactive))
+		unhold(pwq);
 	clear_saturated(pwq);
+}
+
+/* Its last item is done: the one that replaced it may start. */
+static void unplug_successor(struct pwq *pwq) NO_ANALYSIS
+{
+	struct pwq *next = pwq->successor;
+
+	if (pwq_in_flight(pwq) || atomic_load(&pwq->plugged))
+		return;
+	pwq->events &= ~PWQ_RETIRED;
+	pwq->successor = NULL;
+	list_del(&pwq->held);
+	atomic_store(&next->plugged, false);
+	poke(pwq_pool(next));
+}
+
+/*
+ * Somebody said that pwqs of this pool may go on. A drain in between can change the
+ * list, so it is gone through by turning it round.
+ */
+static void look_at_held(struct pool *pool) REQUIRES(pool->lock)
+{
+	int n = 0;
+
+	for (struct list *l = pool->held.next; l != &pool->held; l = l->next)
+		n++;
+	while (n-- && !list_empty(&pool->held)) {
+		struct pwq *pwq = list_first(&pool->held, struct pwq, held);
+
+		list_move_tail(&pwq->held, &pool->held);
+		if (pwq->node)
+			go_on_in_turn(pwq, pool);
+		else
+			activate(pwq);
+		if (pwq->events & PWQ_RETIRED)
+			unplug_successor(pwq);
+	}
+}
+
+void pool_drain_slow(struct pool *pool)
+{
+	struct work_struct *work, *next, *first = NULL;
+	uintptr_t head;
+
+	/* So that nobody who looks at the inbox, then at has_work, sees nothing
+	 * at all while items are on their way from the one to the other. */
+	atomic_store_explicit(&pool->has_work, true, memory_order_relaxed);
+	head = atomic_exchange(&pool->inbox, 0);
+	work = link_work((void *)(head & ~INBOX_FLAGS));
+	for (; work; work = next) {
+		next = link_work(work->entry.next);
+		work->entry.next = first;
+		first = work;
+	}
+	for (work = first; work; work = next) {
+		unsigned long word = atomic_load_explicit(work_word(work),
+							  memory_order_relaxed);
+
+		next = link_work(work->entry.next);
+		pwq_admit(word_pwq(word), work, word);
+	}
+	if (unlikely(head & INBOX_POKE))
+		look_at_held(pool);
+	if (list_empty(&pool->worklist))
+		atomic_store_explicit(&pool->has_work, false,
+				      memory_order_relaxed);
 }
 
 static void drop_in_flight(struct pwq *pwq, unsigned int colour) NO_ANALYSIS
 {
 	struct workqueue_struct *wq = pwq->wq;
 
-	if (--pwq->nr_in_flight[colour] || !(pwq->flushing & 1U << colour))
+	if (--pwq->nr_in_flight[colour] ||
+	    !(pwq->events & (1U << colour | PWQ_RETIRED)))
 		return;
-	pwq->flushing &= ~(1U << colour);
+	if (pwq->events & PWQ_RETIRED)
+		unplug_successor(pwq);
+	if (!(pwq->events & 1U << colour))
+		return;
+	pwq->events &= ~(1U << colour);
 	/* The flusher may be gone, and the queue with it, right after the last
 	 * of these; event_signal() only touches the word's address then. */
 	if (atomic_fetch_sub(&wq->pending[colour], 1) == 1)
 		event_signal(&wq->flush_event);
 }
 
-void pwq_retire(struct pwq *pwq, unsigned int colour)
+void pwq_item_done(struct pwq *pwq, unsigned int colour)
 {
 	pwq->nr_active--;
-	if (unlikely(!list_empty(&pwq->inactive)))
+	if (unlikely(pwq->node))
+		go_on_in_turn(pwq, node_give(pwq->node));
+	else if (unlikely(!list_empty(&pwq->inactive)))
 		activate(pwq);
 	drop_in_flight(pwq, colour);
 }
 
 void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
 {
-	if (work_inactive(work)) {
-		inactive_del(work);
-		clear_saturated(pwq);
-		drop_in_flight(pwq, word_colour(word));
+	if (!work_inactive(work)) {
+		pool_del_work(pwq_pool(pwq), work);
+		pwq_item_done(pwq, word_colour(word));
 		return;
 	}
-	pool_del_work(pwq_pool(pwq), work);
-	pwq_retire(pwq, word_colour(word));
+	inactive_del(work);
+	if (list_empty(&pwq->inactive)) {
+		unhold(pwq);
+		/* It may have been this one's turn. */
+		if (pwq->node)
+			go_on_in_turn(pwq, node_next(pwq->node));
+	}
+	clear_saturated(pwq);
+	drop_in_flight(pwq, word_colour(word));
 }
 
 void pwq_set_max_active(struct pwq *pwq, int max_active)
 {
 	pwq->max_active = max_active;
-	activate(pwq);
+	if (pwq->node)
+		go_on_in_turn(pwq, pwq_pool(pwq));
+	else
+		activate(pwq);
+}
+
+void pwq_share(struct pwq *pwq, struct node *node)
+{
+	if (pwq->node)
+		return;
+	pwq->node = node;
+	atomic_fetch_add(&node->nr, pwq->nr_active);
+	set_limit(pwq);
+	if (!list_empty(&pwq->inactive))
+		hold(pwq);
+}
+
+void pwq_retire(struct pwq *pwq)
+{
+	pwq->events |= PWQ_RETIRED;
+	/* Itself plugged, it may get no item that would show its end. */
+	if (atomic_load(&pwq->plugged))
+		hold(pwq);
+	unplug_successor(pwq);
 }
 
 bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour)
@@ -258,7 +418,7 @@ bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour)
 	atomic_store(&pwq->colour, next_colour);
 	if (!pwq->nr_in_flight[colour])
 		return false;
-	pwq->flushing |= 1U << colour;
+	pwq->events |= 1U << colour;
 	return true;
 }
 

@@ -6,8 +6,11 @@
 #define CMWQ_PWQ_H
 
 #include "lock.h"
+#include "node.h"
 #include "pool.h"
 #include "wq_struct.h"
+
+#define PWQ_RETIRED (1U << WORD_NR_COLOURS) /* has a successor; gets no more */
 
 struct pwq {
 	/* Read by pushers; seldom written. 64-aligned: see work.h. */
@@ -15,20 +18,29 @@ struct pwq {
 	struct workqueue_struct *wq;		  /* I */
 	_Atomic bool saturated; /* A: has inactive items; under lock. A push
 				   needs no kick then. */
+	_Atomic bool plugged;	/* A: nothing starts before its predecessor is
+				   empty; under the predecessor's lock */
+	_Atomic int pushers;	/* A: of an ordered queue: between reading the
+				   table and having pushed */
 	_Atomic unsigned int colour; /* A: of what is queued now; under lock */
 
 	_Alignas(64) struct list wq_link;  /* W: in wq->pwqs */
 	int nr_active;			   /* P: on the worklist or running */
-	int max_active;			   /* P */
-	unsigned int flushing;		   /* P: colours somebody flushes, a bit
-					     each */
+	int limit;			   /* P: of nr_active; 0: look closer */
+	int max_active;			   /* P: 0 if frozen */
+	unsigned int events;		   /* P: colours somebody flushes, a bit
+					     each; PWQ_RETIRED */
 	int nr_in_flight[WORD_NR_COLOURS]; /* P */
 	struct list inactive;		   /* P: items over max_active */
-	unsigned long long started;	   /* P */
-	unsigned long long completed;	   /* P */
-	unsigned long long cpu_itsv;	   /* P */
-	unsigned long long cm_wakeup;	   /* P */
-	unsigned long long cm_overlap;	   /* P */
+	struct node *node;		   /* P: shares max_active, or NULL */
+	struct node_waiter waiter;	   /* in line for a slot of it */
+	struct list held;		   /* P: in pool->held */
+	struct pwq *successor;	       /* P: plugged until this one is empty */
+	unsigned long long started;    /* P */
+	unsigned long long completed;  /* P */
+	unsigned long long cpu_itsv;   /* P */
+	unsigned long long cm_wakeup;  /* P */
+	unsigned long long cm_overlap; /* P */
 };
 
 /*
@@ -97,13 +109,25 @@ static inline bool pwq_lists(struct pwq *pwq, struct pool *pool,
 }
 
 /* An item that was admitted is gone: finished, or taken back while active. */
-void pwq_retire(struct pwq *pwq, unsigned int colour) NO_ANALYSIS;
+void pwq_item_done(struct pwq *pwq, unsigned int colour) NO_ANALYSIS;
 
 /* Take a listed item out, whichever list it is on. The caller owns it. */
 void pwq_remove(struct pwq *pwq, struct work_struct *work,
 		unsigned long word) NO_ANALYSIS;
 
 void pwq_set_max_active(struct pwq *pwq, int max_active) NO_ANALYSIS;
+
+/* Count active items in @node from now on. */
+void pwq_share(struct pwq *pwq, struct node *node) NO_ANALYSIS;
+
+/*
+ * Nothing will be pushed to this pwq of an ordered workqueue any more, what was is
+ * on its lists. When the last of it is done its successor starts.
+ */
+void pwq_retire(struct pwq *pwq) NO_ANALYSIS;
+
+/* Wakes whoever a poked pool needs; concurrency management is above us. */
+extern void (*pwq_kick)(struct pool *pool);
 
 /* Start a flush of the current colour: true if items of it are in flight. */
 bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour) NO_ANALYSIS;

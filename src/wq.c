@@ -435,8 +435,8 @@ static void reset(struct workqueue_struct *wq)
 	for (unsigned int c = 0; c < WORD_NR_COLOURS; c++)
 		atomic_store(&wq->pending[c], 0);
 	for_each_pwq (pwq, wq) {
-		pwq_reset(pwq);
 		pwq->max_active = wq->max_active;
+		pwq_reset(pwq);
 	}
 }
 

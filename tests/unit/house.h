@@ -184,7 +184,7 @@ static inline unsigned int house_take(struct pool *pool, int i) NO_ANALYSIS
 /* ... and end it. */
 static inline void house_run_one(struct pwq *pwq, int i) NO_ANALYSIS
 {
-	pwq_retire(pwq, house_take(pwq->pool, i));
+	pwq_item_done(pwq, house_take(pwq->pool, i));
 }
 
 /* --- workers without threads --- */

@@ -325,7 +325,7 @@ static void test_rank_of_the_innermost(void **state)
 	(void)state;
 	assert_true(ended_well(in_child(nest_three, 1, 1, said, sizeof(said))));
 	assert_true(aborted(in_child(nest_three, 0, 0, said, sizeof(said))));
-	assert_string_equal(said, "cmwq: lock rank 3 taken with 4 held\n");
+	assert_string_equal(said, "cmwq: lock rank 3 taken with 5 held\n");
 }
 
 static void release_outer(int a, int b) NO_ANALYSIS

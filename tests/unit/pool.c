@@ -2,7 +2,7 @@
 /*
  * pool - the inbox: order, the quiet bit, who has to kick; the table of pools.
  *
- * rooms: lock log life param work pool worker pwq cm queue
+ * rooms: lock log life param work pool worker node pwq cm queue
  */
 #include "unit/house.h"
 
@@ -229,7 +229,7 @@ static void test_many_pushers(void **state) NO_ANALYSIS
 
 	(void)state;
 	fake.real_futex = true;
-	house.pwqs[0].max_active = PUSHERS * PER;
+	pwq_set_max_active(&house.pwqs[0], PUSHERS * PER);
 	for (int i = 0; i < PUSHERS; i++)
 		assert_int_equal(
 			pthread_create(&threads[i], NULL, pusher, many[i]), 0);

@@ -2,7 +2,7 @@
 /*
  * pwq - max_active and the inactive list, the saturated mark, colours.
  *
- * rooms: lock log life param work pool worker pwq cm queue
+ * rooms: lock log life param work pool worker node pwq cm queue
  */
 #include "unit/house.h"
 
@@ -65,7 +65,7 @@ static void test_max_active_in_order(void **state)
 	colour = house_take(pool, 0);
 	assert_lists("1", "2345");
 	assert_int_equal(pwq->nr_active, 2);
-	pwq_retire(pwq, colour);
+	pwq_item_done(pwq, colour);
 	assert_lists("12", "345");
 	assert_int_equal(pwq->nr_active, 2);
 	house_run_one(pwq, 1);
@@ -101,7 +101,7 @@ static void test_only_inactive_items_come(void **state)
 	queue(1, 2);
 	assert_lists("", "12");
 	assert_false(pool_waiting(pool));
-	pwq_retire(pwq, colour);
+	pwq_item_done(pwq, colour);
 	assert_lists("1", "2");
 }
 
@@ -285,7 +285,7 @@ static void test_flush_of_nothing(void **state)
 	house_run_one(pwq, 0);
 	assert_false(pwq_start_flush(pwq, 2));
 	/* The colours were not left waiting. */
-	assert_int_equal(pwq->flushing, 0);
+	assert_int_equal(pwq->events, 0);
 }
 
 /* Two flushes at once; a cancel ends the first, the other goes on. */
@@ -337,7 +337,7 @@ static void test_reset(void **state)
 	assert_int_equal(pwq->nr_active, 0);
 	assert_true(list_empty(&pwq->inactive));
 	assert_false(pwq->saturated);
-	assert_int_equal(pwq->flushing, 0);
+	assert_int_equal(pwq->events, 0);
 	assert_int_equal(pwq->colour, 0);
 }
 

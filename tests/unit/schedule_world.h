@@ -72,6 +72,7 @@ static inline int sim_futex_wait_until(_Atomic uint32_t *word, uint32_t val,
 #include "../../src/work.c"
 #include "../../src/pool.c"
 #include "../../src/worker.c"
+#include "../../src/node.c"
 #include "../../src/pwq.c"
 #include "../../src/cm.c"
 #include "../../src/manager.c"

@@ -2,7 +2,7 @@
 /*
  * tick - hogs, states, paced starts, repeated wakeups, its own end.
  *
- * rooms: lock log life param work pool worker pwq cm queue tick
+ * rooms: lock log life param work pool worker node pwq cm queue tick
  */
 #include "unit/house.h"
 

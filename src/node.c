@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* node - what pwqs of one workqueue and NUMA node share. See node.h. */
+#include "node.h"
+
+void node_init(struct node *node, int max)
+{
+	lock_init(&node->lock, RANK_NODE);
+	list_init(&node->waiting);
+	atomic_store(&node->nr_waiting, 0);
+	atomic_store(&node->nr, 0);
+	atomic_store(&node->max, max);
+}
+
+bool node_take(struct node *node)
+{
+	int nr = atomic_load(&node->nr);
+
+	while (nr < atomic_load(&node->max))
+		if (atomic_compare_exchange_weak(&node->nr, &nr, nr + 1))
+			return true;
+	return false;
+}
+
+struct pool *node_next(struct node *node)
+{
+	struct node_waiter *first;
+	struct pool *pool = NULL;
+
+	if (!atomic_load(&node->nr_waiting))
+		return NULL;
+	lock(&node->lock);
+	if (!list_empty(&node->waiting) &&
+	    atomic_load(&node->nr) < atomic_load(&node->max)) {
+		first = list_first(&node->waiting, struct node_waiter, entry);
+		list_move_tail(&first->entry, &node->waiting);
+		pool = first->pool;
+	}
+	unlock(&node->lock);
+	return pool;
+}
+
+struct pool *node_give(struct node *node)
+{
+	atomic_fetch_sub(&node->nr, 1);
+	return node_next(node);
+}
+
+void node_wait(struct node *node, struct node_waiter *waiter, struct pool *pool)
+{
+	if (waiter->waiting)
+		return;
+	waiter->waiting = true;
+	waiter->pool = pool;
+	lock(&node->lock);
+	list_add_tail(&waiter->entry, &node->waiting);
+	atomic_fetch_add(&node->nr_waiting, 1);
+	unlock(&node->lock);
+}
+
+void node_leave(struct node *node, struct node_waiter *waiter)
+{
+	if (!waiter->waiting)
+		return;
+	waiter->waiting = false;
+	lock(&node->lock);
+	list_del(&waiter->entry);
+	atomic_fetch_sub(&node->nr_waiting, 1);
+	unlock(&node->lock);
+}
