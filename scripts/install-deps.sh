@@ -45,6 +45,7 @@ need meson has meson
 need ninja-build has ninja
 need pkg-config has pkg-config
 need python3 has python3
+need libhwloc-dev pkg-config --exists 'hwloc >= 2.8'
 need libssl-dev pkg-config --exists libcrypto
 
 if [ "$group" != run ]; then

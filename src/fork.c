@@ -8,7 +8,7 @@
  * over the program's memory (items, timers) is made idle by the new generation.
  *
  * The registry lock is held across fork() so that the list of workqueues is
- * whole in the child. _Fork() and raw clone() run no handlers: a child of those
+ * whole in the child, and the lock of the topology. _Fork() and raw clone() run no handlers: a child of those
  * that is forked while another thread allocates or destroys a workqueue may miss
  * that one workqueue, or find malloc locked, as with any library.
  */
@@ -22,10 +22,23 @@
 #include "pool.h"
 #include "tick.h"
 #include "timer.h"
+#include "topo.h"
 #include "worker.h"
 #include "wq.h"
 
 static bool page_is_wiped;
+
+static void prepare(void)
+{
+	topo_fork_prepare();
+	wq_fork_prepare();
+}
+
+static void done(void)
+{
+	wq_fork_done();
+	topo_fork_done();
+}
 
 /*
  * A handler that ran before this one may have used the library, which has begun
@@ -35,10 +48,10 @@ static void in_child(void)
 {
 	if (page_is_wiped) {
 		if (!os_generation())
-			wq_fork_done();
+			done();
 		return;
 	}
-	wq_fork_done();
+	done();
 	atomic_store(&os_generation_word[0], 0);
 	atomic_store(&os_generation_word[1], 0);
 }
@@ -46,7 +59,7 @@ static void in_child(void)
 void fork_init(bool wiped)
 {
 	page_is_wiped = wiped;
-	pthread_atfork(wq_fork_prepare, wq_fork_done, in_child);
+	pthread_atfork(prepare, done, in_child);
 }
 
 void fork_reset_child(void)
@@ -54,6 +67,7 @@ void fork_reset_child(void)
 	struct pool *pool;
 
 	log_reset();
+	topo_reset();
 	timer_reset();
 	tick_reset();
 	cm_reset();

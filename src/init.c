@@ -15,6 +15,7 @@
 #include <cmwq/cmwq.h>
 
 #include "cm.h"
+#include "cpumask.h"
 #include "exec.h"
 #include "fork.h"
 #include "life.h"
@@ -25,6 +26,7 @@
 #include "pwq.h"
 #include "tick.h"
 #include "timer.h"
+#include "topo.h"
 #include "work.h"
 #include "wq.h"
 
@@ -60,10 +62,13 @@ static void early(void)
 			      "and clone are not noticed");
 	os_topology_init();
 	param_parse(getenv("CMWQ_PARAMS"));
+	topo_pretend(getenv("CMWQ_TOPOLOGY"));
+	topo_open();
 	manager_thread = exec_thread;
 	pwq_kick = cm_kick;
 	next_generation();
-	if (pools_init() || cm_init() || wq_init_system()) {
+	if (cpumask_init() || topo_init() || pools_init() || cm_init() ||
+	    wq_init_system()) {
 		log_err("out of memory at the start");
 		abort();
 	}
@@ -139,8 +144,8 @@ void workqueue_init(void)
 	}
 }
 
-/* One pod of all allowed CPUs is all the topology there is so far. */
 void workqueue_init_topology(void)
 {
 	life_check();
+	topo_load();
 }

@@ -25,12 +25,13 @@
 #define NO_ANALYSIS   THREAD_ATTR(no_thread_safety_analysis)
 
 enum lock_rank {
-	RANK_REGISTRY = 1, /* the list of workqueues */
-	RANK_WQ,	   /* one workqueue: max_active, flush epochs */
-	RANK_POOL,  /* one pool: everything about its items and workers */
-	RANK_NODE,  /* who waits for a slot of a node's max_active */
-	RANK_SLOT,  /* worker slots */
-	RANK_TIMER, /* the wheel */
+	RANK_TOPO,     /* reading the topology */
+	RANK_REGISTRY, /* the list of workqueues */
+	RANK_WQ,       /* one workqueue: max_active, flush epochs */
+	RANK_POOL,     /* one pool: everything about its items and workers */
+	RANK_NODE,     /* who waits for a slot of a node's max_active */
+	RANK_SLOT,     /* worker slots */
+	RANK_TIMER,    /* the wheel */
 };
 
 /*

@@ -36,8 +36,8 @@
 #define SYS_close_range 436
 #endif
 
-#define STAT_SIZE	       128 /* the name is at most 64 long */
-#define MAX_CPUS	       65536
+#define STAT_SIZE	       128   /* the name is at most 64 long */
+#define MAX_CPUS	       65536 /* of the system; we use the first NR_CPUS */
 #define DEFAULT_TIMER_SLACK_NS 50000UL
 #define PUNCTUAL_SLICE_NS      100000UL
 
@@ -56,9 +56,14 @@ struct os_sched_attr {
 static struct {
 	int nr_cpus;
 	int nr_allowed;
+	int nr_ignored;
 	size_t mask_size;
 	cpu_set_t *allowed;
+	int nr_real; /* allowed CPUs behind the pretended ones, or 0 */
 } topo;
+
+/* Of a thread on a pretended CPU: its number, plus one. */
+static __thread int pretended_cpu;
 
 int os_cpu_limit = 1;
 
@@ -133,6 +138,27 @@ static int read_possible(void)
 	return atoi(last) + 1;
 }
 
+static void allow_all(void)
+{
+	for (int cpu = 0; cpu < topo.nr_cpus; cpu++)
+		CPU_SET_S(cpu, topo.mask_size, topo.allowed);
+}
+
+/* What lies beyond NR_CPUS is not ours, unless there is nothing else. */
+static void limit_cpus(void)
+{
+	topo.nr_ignored = topo.nr_cpus - CMWQ_NR_CPUS;
+	if (topo.nr_ignored <= 0) {
+		topo.nr_ignored = 0;
+		return;
+	}
+	for (int cpu = CMWQ_NR_CPUS; cpu < topo.nr_cpus; cpu++)
+		CPU_CLR_S(cpu, topo.mask_size, topo.allowed);
+	topo.nr_cpus = CMWQ_NR_CPUS;
+	if (!CPU_COUNT_S(topo.mask_size, topo.allowed))
+		allow_all();
+}
+
 void os_topology_init(void)
 {
 	long conf = sysconf(_SC_NPROCESSORS_CONF);
@@ -160,14 +186,22 @@ void os_topology_init(void)
 	if (topo.nr_cpus < 1)
 		topo.nr_cpus = 1;
 	if (n < 0)
-		for (cpu = 0; cpu < topo.nr_cpus; cpu++)
-			CPU_SET_S(cpu, topo.mask_size, topo.allowed);
+		allow_all();
 	for (cpu = 0; cpu < (int)topo.mask_size * CHAR_BIT; cpu++)
 		if (CPU_ISSET_S(cpu, topo.mask_size, topo.allowed) &&
 		    cpu >= topo.nr_cpus)
 			topo.nr_cpus = cpu + 1;
+	limit_cpus();
 	os_cpu_limit = topo.nr_cpus;
 	topo.nr_allowed = CPU_COUNT_S(topo.mask_size, topo.allowed);
+}
+
+void os_pretend_cpus(int nr)
+{
+	topo.nr_ignored = nr > CMWQ_NR_CPUS ? nr - CMWQ_NR_CPUS : 0;
+	topo.nr_real = topo.nr_allowed;
+	topo.nr_cpus = topo.nr_allowed = nr - topo.nr_ignored;
+	os_cpu_limit = 0; /* which makes os_cpu() ask us */
 }
 
 int os_nr_cpus(void)
@@ -180,14 +214,21 @@ int os_nr_allowed(void)
 	return topo.nr_allowed;
 }
 
+int os_cpus_ignored(void)
+{
+	return topo.nr_ignored;
+}
+
 bool os_cpu_allowed(int cpu)
 {
+	if (topo.nr_real)
+		return cpu < topo.nr_cpus;
 	return CPU_ISSET_S(cpu, topo.mask_size, topo.allowed);
 }
 
 int os_cpu_slow(void)
 {
-	int cpu = sched_getcpu();
+	int cpu = pretended_cpu ? pretended_cpu - 1 : sched_getcpu();
 
 	return likely(cpu >= 0 && cpu < topo.nr_cpus) ? cpu : 0;
 }
@@ -244,21 +285,57 @@ static int set_policy(const struct os_thread_attr *attr)
 	return attr->idle ? 0 : OS_REFUSED_NICE;
 }
 
+/* The CPU to run on for one of ours: where CPUs are pretended they share the
+ * real ones. */
+static int real_cpu(int cpu)
+{
+	int n;
+
+	if (!topo.nr_real)
+		return cpu;
+	n = cpu % topo.nr_real;
+	for (cpu = 0; n || !CPU_ISSET_S(cpu, topo.mask_size, topo.allowed);
+	     cpu++)
+		n -= CPU_ISSET_S(cpu, topo.mask_size, topo.allowed);
+	return cpu;
+}
+
+static bool wants(const struct os_thread_attr *attr, int cpu)
+{
+	if (attr->cpu >= 0)
+		return cpu == attr->cpu;
+	return attr->cpus->bits[cpu / CMWQ_BITS_PER_LONG] >>
+		       (cpu % CMWQ_BITS_PER_LONG) &
+	       1;
+}
+
+static long set_cpus(const struct os_thread_attr *attr)
+{
+	cpu_set_t set[CMWQ_NR_CPUS / CPU_SETSIZE];
+
+	pretended_cpu = 0;
+	if (attr->cpu < 0 && !attr->cpus)
+		return syscall(SYS_sched_setaffinity, 0, topo.mask_size,
+			       topo.allowed);
+	CPU_ZERO_S(sizeof(set), set);
+	for (int cpu = 0; cpu < topo.nr_cpus; cpu++) {
+		if (!wants(attr, cpu))
+			continue;
+		CPU_SET_S(real_cpu(cpu), sizeof(set), set);
+		if (topo.nr_real && !pretended_cpu)
+			pretended_cpu = cpu + 1;
+	}
+	return syscall(SYS_sched_setaffinity, 0, sizeof(set), set);
+}
+
 int os_thread_setup(const struct os_thread_attr *attr)
 {
-	unsigned long one[MAX_CPUS / (8 * sizeof(long))] = { 0 };
-	size_t size = topo.mask_size;
-	void *mask = topo.allowed;
 	int refused = 0;
 
 	prctl(PR_SET_NAME, attr->name);
 	prctl(PR_SET_TIMERSLACK, attr->punctual ? 1UL : DEFAULT_TIMER_SLACK_NS);
-	if (attr->cpu >= 0) {
-		mask = one;
-		size = sizeof(one);
-		CPU_SET_S(attr->cpu, size, (cpu_set_t *)mask);
-	}
-	if (syscall(SYS_sched_setaffinity, 0, size, mask) && attr->cpu >= 0)
+	/* An unbound thread that may not leave its CPUs does no harm. */
+	if (set_cpus(attr) && attr->cpu >= 0)
 		refused |= OS_REFUSED_CPU;
 	return refused | set_policy(attr);
 }

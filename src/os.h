@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmwq/cpumask.h>
 
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
@@ -34,7 +35,8 @@ enum os_thread_state {
 /* How a thread of ours is to be scheduled, whoever creates it. */
 struct os_thread_attr {
 	const char *name;
-	int cpu; /* to be bound to, or -1: all CPUs in os_cpus() */
+	int cpu;		    /* to be bound to, or -1: */
+	const struct cpumask *cpus; /* to run on; NULL: all that are allowed */
 	int nice;
 	bool idle;     /* SCHED_IDLE */
 	bool punctual; /* short slice and timer slack, for the tick */
@@ -63,6 +65,12 @@ int os_nr_cpus(void);	      /* possible CPUs */
 bool os_cpu_allowed(int cpu); /* when the process started */
 int os_nr_allowed(void);
 void os_topology_init(void);
+int os_cpus_ignored(void); /* CPUs that are not possible ones: >= NR_CPUS */
+/*
+ * For tests: from now on there are @nr CPUs, all allowed. Threads for them are
+ * bound to the real ones in turn and believe that they run on their own.
+ */
+void os_pretend_cpus(int nr);
 
 /* Start a thread, detached, all signals blocked. 0 or an errno value. */
 int os_thread_create(void *(*fn)(void *), void *arg, size_t stack);

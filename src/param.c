@@ -2,21 +2,26 @@
 /*
  * param - the tunables, by name and as fields.
  *
- * One table gives name, field, range; everything else follows from it. Values
+ * One table gives name, field, range and words; everything else follows from it. Values
  * are read without a lock wherever they are used.
  */
 #include "param.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <cmwq/cmwq.h>
+#include <cmwq/cpumask.h>
 
 #include "log.h"
 
 struct params params = {
 	.cpu_intensive_thresh_us = 10000,
+	.default_affinity_scope = WQ_AFFN_CACHE_SHARD,
+	.cache_shard_size = 8,
 	.stack_kib = 1024,
 	.idle_timeout_ms = 300000,
 	.idle_ratio = 4,
@@ -27,22 +32,37 @@ struct params params = {
 	.pace = 1,
 };
 
+const char *const affn_scope_names[WQ_AFFN_NR_TYPES] = {
+	[WQ_AFFN_DFL] = "default",
+	[WQ_AFFN_CPU] = "cpu",
+	[WQ_AFFN_SMT] = "smt",
+	[WQ_AFFN_CACHE] = "cache",
+	[WQ_AFFN_CACHE_SHARD] = "cache_shard",
+	[WQ_AFFN_NUMA] = "numa",
+	[WQ_AFFN_SYSTEM] = "system",
+};
+
 static const struct {
 	const char *name;
 	_Atomic long *value;
 	long min, max;
+	const char *const *words; /* for the values, if they are not numbers */
 } table[] = {
 	{ "workqueue.cpu_intensive_thresh_us", &params.cpu_intensive_thresh_us,
-	  0, 1000000000 },
-	{ "workqueue.power_efficient", &params.power_efficient, 0, 1 },
-	{ "cmwq.stack_kib", &params.stack_kib, 80, 1 << 20 },
-	{ "cmwq.idle_timeout_ms", &params.idle_timeout_ms, 1, INT_MAX },
-	{ "cmwq.idle_ratio", &params.idle_ratio, 1, 1 << 20 },
-	{ "cmwq.sentinel", &params.sentinel, 0, 1 },
-	{ "cmwq.tick", &params.tick, 0, 1 },
-	{ "cmwq.hints", &params.hints, 0, 1 },
-	{ "cmwq.recheck", &params.recheck, 0, 1 },
-	{ "cmwq.pace", &params.pace, 0, 1 },
+	  0, 1000000000, NULL },
+	{ "workqueue.power_efficient", &params.power_efficient, 0, 1, NULL },
+	{ "workqueue.default_affinity_scope", &params.default_affinity_scope,
+	  WQ_AFFN_DFL + 1, WQ_AFFN_NR_TYPES - 1, affn_scope_names },
+	{ "workqueue.cache_shard_size", &params.cache_shard_size, 1,
+	  CMWQ_NR_CPUS, NULL },
+	{ "cmwq.stack_kib", &params.stack_kib, 80, 1 << 20, NULL },
+	{ "cmwq.idle_timeout_ms", &params.idle_timeout_ms, 1, INT_MAX, NULL },
+	{ "cmwq.idle_ratio", &params.idle_ratio, 1, 1 << 20, NULL },
+	{ "cmwq.sentinel", &params.sentinel, 0, 1, NULL },
+	{ "cmwq.tick", &params.tick, 0, 1, NULL },
+	{ "cmwq.hints", &params.hints, 0, 1, NULL },
+	{ "cmwq.recheck", &params.recheck, 0, 1, NULL },
+	{ "cmwq.pace", &params.pace, 0, 1, NULL },
 };
 
 static int find(const char *name)
@@ -53,17 +73,11 @@ static int find(const char *name)
 	return -1;
 }
 
-static int set(const char *name, const char *text, long value)
+static int set(int i, const char *text, long value)
 {
-	int i = find(name);
-
-	if (i < 0) {
-		log_warn("unknown parameter '%s', ignored", name);
-		return -ENOENT;
-	}
 	if (value < table[i].min || value > table[i].max) {
 		log_warn("parameter %s: '%s' is not within %ld..%ld, stays %ld",
-			 name, text, table[i].min, table[i].max,
+			 table[i].name, text, table[i].min, table[i].max,
 			 atomic_load(table[i].value));
 		return -ERANGE;
 	}
@@ -71,20 +85,25 @@ static int set(const char *name, const char *text, long value)
 	return 0;
 }
 
+static int find_or_warn(const char *name)
+{
+	int i = find(name ? name : "");
+
+	if (i < 0)
+		log_warn("unknown parameter '%s', ignored",
+			 name ? name : "(null)");
+	return i;
+}
+
 int cmwq_param_set(const char *name, long value)
 {
+	int i = find_or_warn(name);
 	char text[24];
-	unsigned long v =
-		value < 0 ? -(unsigned long)value : (unsigned long)value;
-	char *p = text + sizeof(text);
 
-	*--p = '\0';
-	do
-		*--p = (char)('0' + v % 10);
-	while (v /= 10);
-	if (value < 0)
-		*--p = '-';
-	return set(name ? name : "(null)", p, value);
+	if (i < 0)
+		return -ENOENT;
+	snprintf(text, sizeof(text), "%ld", value);
+	return set(i, text, value);
 }
 
 int cmwq_param_get(const char *name, long *value)
@@ -97,24 +116,77 @@ int cmwq_param_get(const char *name, long *value)
 	return 0;
 }
 
+int cmwq_param_get_string(const char *name, char *buf, size_t size)
+{
+	int i = find(name ? name : "");
+	long value;
+
+	if (i < 0)
+		return -ENOENT;
+	value = atomic_load(table[i].value);
+	if (table[i].words)
+		return snprintf(buf, size, "%s", table[i].words[value]);
+	return snprintf(buf, size, "%ld", value);
+}
+
+/* A word of the table's range: numbers are not understood here. */
+static int set_word(int i, const char *text)
+{
+	char all[128] = "";
+	size_t len = 0;
+
+	for (long w = table[i].min; w <= table[i].max; w++) {
+		if (!strcasecmp(text, table[i].words[w]))
+			return set(i, text, w);
+		len += (size_t)snprintf(all + len, sizeof(all) - len, " %s",
+					table[i].words[w]);
+	}
+	log_warn("parameter %s: '%s' is none of%s, ignored", table[i].name,
+		 text, all);
+	return -EINVAL;
+}
+
+static int set_text(int i, const char *text)
+{
+	char *end;
+	long value;
+
+	if (table[i].words)
+		return set_word(i, text);
+	value = strtol(text, &end, 0);
+	if (end == text || *end) {
+		log_warn("parameter %s: '%s' is not a number, ignored",
+			 table[i].name, text);
+		return -EINVAL;
+	}
+	return set(i, text, value);
+}
+
+int cmwq_param_set_string(const char *name, const char *value)
+{
+	int i = find_or_warn(name);
+
+	return i < 0 ? -ENOENT : set_text(i, value ? value : "");
+}
+
+int affn_scope_parse(const char *name)
+{
+	for (int i = 0; i < WQ_AFFN_NR_TYPES; i++)
+		if (!strcasecmp(name, affn_scope_names[i]))
+			return i;
+	return -EINVAL;
+}
+
 static void parse_one(char *word)
 {
 	char *eq = strchr(word, '=');
-	char *end;
-	long value;
 
 	if (!eq) {
 		log_warn("parameter '%s' has no value, ignored", word);
 		return;
 	}
 	*eq = '\0';
-	value = strtol(eq + 1, &end, 0);
-	if (find(word) >= 0 && (end == eq + 1 || *end)) {
-		log_warn("parameter %s: '%s' is not a number, ignored", word,
-			 eq + 1);
-		return;
-	}
-	set(word, eq + 1, value);
+	cmwq_param_set_string(word, eq + 1);
 }
 
 void param_parse(const char *string)

@@ -4,11 +4,14 @@
 #define CMWQ_PARAM_H
 
 #include <stdatomic.h>
+#include <cmwq/workqueue.h>
 
 /* Read with param_get(); written by cmwq_param_set() and at the start. */
 struct params {
 	_Atomic long cpu_intensive_thresh_us;
 	_Atomic long power_efficient;
+	_Atomic long default_affinity_scope; /* enum wq_affn_scope */
+	_Atomic long cache_shard_size;
 	_Atomic long stack_kib;
 	_Atomic long idle_timeout_ms;
 	_Atomic long idle_ratio;
@@ -22,6 +25,11 @@ struct params {
 extern struct params params;
 
 #define param_get(name) atomic_load_explicit(&params.name, memory_order_relaxed)
+
+/* The words for an affinity scope, here and wherever one is read or written. */
+extern const char *const affn_scope_names[WQ_AFFN_NR_TYPES];
+/* The scope, in whatever case it is written, or -EINVAL. */
+int affn_scope_parse(const char *name);
 
 /* Take the values in a string like CMWQ_PARAMS; reports what is bad. */
 void param_parse(const char *string);

@@ -28,7 +28,7 @@ if ! command -v $cxx >/dev/null; then
 	exit 77
 fi
 
-for what in cmwq/cmwq.h cmwq/jiffies.h cmwq/workqueue.h USE; do
+for what in cmwq/cmwq.h cmwq/cpumask.h cmwq/jiffies.h cmwq/workqueue.h USE; do
 	case $what in
 	USE) define=-DUSE ;;
 	*) define="-DHEADER=<$what>" ;;

@@ -25,7 +25,7 @@ libdir=$root$(pkg-config --variable=libdir cmwq | sed "s,^$root,,")
 		$(pkg-config --cflags --libs cmwq)
 	${CC:-cc} -o "$root/static" "$src/examples/hello.c" \
 		$(pkg-config --cflags cmwq) "$libdir/libcmwq.a" \
-		$(pkg-config --libs-only-other --static cmwq)
+		$(pkg-config --libs --static cmwq | sed 's/-lcmwq//')
 }
 
 for kind in shared static; do

@@ -39,13 +39,25 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  *
  * cmwq_param_set() returns 0, -ENOENT for an unknown name, -ERANGE for a value
  * out of range. A change takes effect for what happens afterwards.
- * cmwq_param_get() returns 0 or -ENOENT.
+ * cmwq_param_get() returns 0 or -ENOENT. A parameter whose values are words has
+ * numbers here, those of its enum.
+ *
+ * cmwq_param_set_string() takes the value as it stands in CMWQ_PARAMS. It returns
+ * the same, or -EINVAL for text that is not a value. cmwq_param_get_string()
+ * gives it back in this form, cut to @size bytes with the terminating NUL, and
+ * returns its length, or -ENOENT.
  *
  *  workqueue.cpu_intensive_thresh_us  10000  CPU time (us) after which a
  *                                            running item holds up no others;
  *                                            0: never
  *  workqueue.power_efficient              0  make WQ_POWER_EFFICIENT unbound;
  *                                            read when a queue is allocated
+ *  workqueue.default_affinity_scope  cache_shard
+ *                                            scope of unbound queues that name
+ *                                            none: cpu, smt, cache, cache_shard,
+ *                                            numa, system
+ *  workqueue.cache_shard_size             8  most cores in a cache_shard; read
+ *                                            when the topology is loaded
  *  cmwq.stack_kib                      1024  stack of a worker thread
  *  cmwq.idle_timeout_ms              300000  age at which surplus idle workers
  *                                            and sentinels end
@@ -64,6 +76,8 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  */
 int cmwq_param_set(const char *name, long value);
 int cmwq_param_get(const char *name, long *value);
+int cmwq_param_set_string(const char *name, const char *value);
+int cmwq_param_get_string(const char *name, char *buf, size_t size);
 
 /*
  * Around a wait that the operating system cannot see, such as spinning on a

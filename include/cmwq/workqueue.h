@@ -52,10 +52,13 @@ extern "C" {
 #endif
 
 /* The linker's name of a public function or object. */
+#ifndef CMWQ_API /* also in <cmwq/cpumask.h> */
 #define CMWQ_API(name) __asm__("cmwq_" #name)
+#endif
 
 struct workqueue_struct;
 struct work_struct;
+struct cpumask;
 
 /* A work function. It may sleep, requeue its item, and free it. */
 typedef void (*work_func_t)(struct work_struct *work);
@@ -100,6 +103,36 @@ enum wq_flags {
 	__WQ_DRAINING = 1 << 16,   /* internal */
 	__WQ_ORDERED = 1 << 17,	   /* internal: one item at a time, in order */
 	__WQ_LEGACY = 1 << 18,	   /* internal: create_*workqueue() */
+};
+
+/*
+ * How far the workers that serve an item of an unbound queue may be from the CPU
+ * that queued it: a pod is a set of CPUs that share what is named here, and has
+ * workers of its own.
+ */
+enum wq_affn_scope {
+	WQ_AFFN_DFL,	     /* as workqueue.default_affinity_scope says */
+	WQ_AFFN_CPU,	     /* each CPU by itself */
+	WQ_AFFN_SMT,	     /* the threads of a core */
+	WQ_AFFN_CACHE,	     /* what shares the last level cache */
+	WQ_AFFN_CACHE_SHARD, /* the same in parts of at most
+				workqueue.cache_shard_size cores */
+	WQ_AFFN_NUMA,	     /* a NUMA node */
+	WQ_AFFN_SYSTEM,	     /* all CPUs */
+	WQ_AFFN_NR_TYPES,
+};
+
+/*
+ * Attributes of an unbound queue, for apply_workqueue_attrs(). Only
+ * alloc_workqueue_attrs() makes them: they may get more members. The mask is
+ * one of <cmwq/cpumask.h>.
+ */
+struct workqueue_attrs {
+	int nice;		 /* -20..19 of its workers */
+	struct cpumask *cpumask; /* the CPUs they may use */
+	bool affn_strict; /* never leave the pod; else only start there */
+	enum wq_affn_scope affn_scope;
+	bool ordered; /* one item at a time, in queueing order */
 };
 
 enum {
@@ -259,6 +292,17 @@ void flush_workqueue(struct workqueue_struct *wq) CMWQ_API(flush_workqueue);
  */
 void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
 	CMWQ_API(workqueue_set_max_active);
+
+/*
+ * alloc_workqueue_attrs - attributes to fill in
+ *
+ * nice 0, all possible CPUs, the default scope, not strict, not ordered.
+ * Returns NULL if memory is short. free_workqueue_attrs(NULL) does nothing.
+ */
+struct workqueue_attrs *alloc_workqueue_attrs(void)
+	CMWQ_API(alloc_workqueue_attrs);
+void free_workqueue_attrs(struct workqueue_attrs *attrs)
+	CMWQ_API(free_workqueue_attrs);
 
 /*
  * queue_work - queue an item

@@ -64,6 +64,7 @@ static sem_t back;
 
 static struct wakes wakes[MAX_WORDS];
 static int nr_words;
+static bool pretending;
 static struct tid_facts facts[MAX_TIDS];
 static int nr_facts;
 static char captured[STDERR_SIZE];
@@ -616,6 +617,7 @@ void fake_set_cpus(int nr, uint64_t allowed)
 		give_up("not a number of CPUs");
 	fake.nr_cpus = nr;
 	fake.allowed = allowed;
+	pretending = false;
 }
 
 int os_nr_cpus(void)
@@ -625,12 +627,27 @@ int os_nr_cpus(void)
 
 int os_nr_allowed(void)
 {
-	return __builtin_popcountll(fake.allowed);
+	return pretending ? fake.nr_cpus : __builtin_popcountll(fake.allowed);
 }
 
 bool os_cpu_allowed(int cpu)
 {
+	if (pretending)
+		return cpu >= 0 && cpu < fake.nr_cpus;
 	return cpu >= 0 && cpu < FAKE_CPUS && (fake.allowed >> cpu & 1);
+}
+
+/* As the real one does: there are no more than NR_CPUS. */
+void os_pretend_cpus(int nr)
+{
+	fake.nr_cpus = nr < CMWQ_NR_CPUS ? nr : CMWQ_NR_CPUS;
+	fake.ignored = nr - fake.nr_cpus;
+	pretending = true;
+}
+
+int os_cpus_ignored(void)
+{
+	return fake.ignored;
 }
 
 void os_topology_init(void)

@@ -33,7 +33,7 @@
 
 #include "os.h"
 
-#define FAKE_CPUS    64
+#define FAKE_CPUS    64 /* but for os_pretend_cpus() */
 #define FAKE_THREADS 128
 #define FAKE_MAIN    1	  /* os_gettid() of the test */
 #define FAKE_TID     1000 /* that of the first thread created; then 1001, ... */
@@ -44,6 +44,7 @@ struct fake {
 
 	int nr_cpus;
 	uint64_t allowed; /* a bit per CPU */
+	int ignored;	  /* what os_cpus_ignored() says */
 	int cpu;	  /* of threads that are not bound to one */
 
 	bool auto_start;  /* fake_run() starts threads that were created */

@@ -28,6 +28,9 @@ static const struct {
 	{ "workqueue.cpu_intensive_thresh_us", &params.cpu_intensive_thresh_us,
 	  10000, 0, 1000000000 },
 	{ "workqueue.power_efficient", &params.power_efficient, 0, 0, 1 },
+	{ "workqueue.default_affinity_scope", &params.default_affinity_scope,
+	  WQ_AFFN_CACHE_SHARD, WQ_AFFN_CPU, WQ_AFFN_SYSTEM },
+	{ "workqueue.cache_shard_size", &params.cache_shard_size, 8, 1, 8192 },
 	{ "cmwq.stack_kib", &params.stack_kib, 1024, 80, 1048576 },
 	{ "cmwq.idle_timeout_ms", &params.idle_timeout_ms, 300000, 1,
 	  2147483647 },
@@ -183,6 +186,16 @@ static void test_parse_nothing(void **state)
 	assert_nothing_changed();
 }
 
+/* "name=value", in words where the values are words. */
+static void assignment(char *text, size_t size, size_t i, long value)
+{
+	if (known[i].field == &params.default_affinity_scope)
+		snprintf(text, size, "%s=%s", known[i].name,
+			 affn_scope_names[value]);
+	else
+		snprintf(text, size, "%s=%ld", known[i].name, value);
+}
+
 static void test_parse_each(void **state)
 {
 	(void)state;
@@ -190,12 +203,10 @@ static void test_parse_each(void **state)
 		char text[100];
 
 		setup(NULL);
-		snprintf(text, sizeof(text), "%s=%ld", known[i].name,
-			 known[i].max);
+		assignment(text, sizeof(text), i, known[i].max);
 		param_parse(text);
 		assert_int_equal(atomic_load(known[i].field), known[i].max);
-		snprintf(text, sizeof(text), "%s=%ld", known[i].name,
-			 known[i].min);
+		assignment(text, sizeof(text), i, known[i].min);
 		param_parse(text);
 		assert_int_equal(atomic_load(known[i].field), known[i].min);
 		assert_others_untouched(known[i].name);
@@ -287,6 +298,93 @@ static void test_parse_bad(void **state)
 	}
 }
 
+/* --- words, strings --- */
+
+#define SCOPE "workqueue.default_affinity_scope"
+
+static void test_words(void **state)
+{
+	static const struct {
+		const char *word;
+		enum wq_affn_scope scope;
+	} good[] = {
+		{ "cpu", WQ_AFFN_CPU },
+		{ "smt", WQ_AFFN_SMT },
+		{ "cache", WQ_AFFN_CACHE },
+		{ "cache_shard", WQ_AFFN_CACHE_SHARD },
+		{ "numa", WQ_AFFN_NUMA },
+		{ "system", WQ_AFFN_SYSTEM },
+	};
+	static const char *const bad[] = { "default", "",  "caches",
+					   "cach",    "3", "cache_",
+					   "-1" };
+	char buf[20];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(cmwq_param_set_string(SCOPE, good[i].word), 0);
+		assert_int_equal(param_get(default_affinity_scope),
+				 good[i].scope);
+		assert_int_equal(cmwq_param_get_string(SCOPE, buf, sizeof(buf)),
+				 strlen(good[i].word));
+		assert_string_equal(buf, good[i].word);
+	}
+	assert_int_equal(cmwq_param_set_string(SCOPE, "NUMA"), 0);
+	assert_string_equal(fake_stderr(), "");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char expected[200];
+
+		fake_clear_stderr();
+		assert_int_equal(cmwq_param_set_string(SCOPE, bad[i]), -EINVAL);
+		snprintf(expected, sizeof(expected),
+			 "cmwq: parameter " SCOPE ": '%s' is none of cpu smt "
+			 "cache cache_shard numa system, ignored\n",
+			 bad[i]);
+		assert_string_equal(fake_stderr(), expected);
+		assert_int_equal(param_get(default_affinity_scope),
+				 WQ_AFFN_NUMA);
+	}
+	assert_others_untouched(SCOPE);
+}
+
+static void test_strings(void **state)
+{
+	char buf[8] = "untouch";
+
+	(void)state;
+	assert_int_equal(cmwq_param_set_string("cmwq.idle_ratio", "0x10"), 0);
+	assert_int_equal(param_get(idle_ratio), 16);
+	assert_int_equal(cmwq_param_get_string("cmwq.idle_ratio", buf, 8), 2);
+	assert_string_equal(buf, "16");
+	assert_string_equal(fake_stderr(), "");
+	assert_int_equal(cmwq_param_set_string("cmwq.idle_ratio", "x"),
+			 -EINVAL);
+	assert_int_equal(cmwq_param_set_string("cmwq.idle_ratio", NULL),
+			 -EINVAL);
+	assert_int_equal(cmwq_param_set_string("cmwq.idle_ratio", "0"),
+			 -ERANGE);
+	assert_int_equal(cmwq_param_set_string("cmwq.x", "0"), -ENOENT);
+	assert_int_equal(cmwq_param_set_string(NULL, "0"), -ENOENT);
+	assert_int_equal(param_get(idle_ratio), 16);
+	assert_int_equal(cmwq_param_get_string("cmwq.x", buf, 8), -ENOENT);
+	assert_int_equal(cmwq_param_get_string(NULL, buf, 8), -ENOENT);
+	assert_string_equal(buf, "16");
+	/* Cut, but with the length that it has. */
+	assert_int_equal(cmwq_param_get_string(SCOPE, buf, 8), 11);
+	assert_string_equal(buf, "cache_s");
+}
+
+static void test_scope_names(void **state)
+{
+	(void)state;
+	for (int i = 0; i < WQ_AFFN_NR_TYPES; i++)
+		assert_int_equal(affn_scope_parse(affn_scope_names[i]), i);
+	assert_int_equal(affn_scope_parse("default"), WQ_AFFN_DFL);
+	assert_int_equal(affn_scope_parse("Cache_Shard"), WQ_AFFN_CACHE_SHARD);
+	assert_int_equal(affn_scope_parse(""), -EINVAL);
+	assert_int_equal(affn_scope_parse("cache shard"), -EINVAL);
+}
+
 /* More than a long holds: whatever is said, the value stays. */
 static void test_parse_overflow(void **state)
 {
@@ -358,6 +456,9 @@ int main(void)
 		cmocka_unit_test_setup(test_parse_several, setup),
 		cmocka_unit_test_setup(test_parse_last_one_counts, setup),
 		cmocka_unit_test_setup(test_parse_bad, setup),
+		cmocka_unit_test_setup(test_words, setup),
+		cmocka_unit_test_setup(test_strings, setup),
+		cmocka_unit_test_setup(test_scope_names, setup),
 		cmocka_unit_test_setup(test_parse_overflow, setup),
 		cmocka_unit_test_setup(test_parse_with_old_errno, setup),
 		cmocka_unit_test_setup(test_bad_among_good, setup),
