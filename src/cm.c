@@ -114,9 +114,11 @@ static void arm(struct pool *pool, bool rested)
 		arm_one(pool->cpu, rested);
 		return;
 	}
-	if (pool->cap != os_nr_allowed())
+	if (pool_cap(pool) !=
+	    atomic_load_explicit(&pool->nr_cpus, memory_order_relaxed))
 		return;
-	for (int cpu = 0; cpu < os_nr_cpus(); cpu++)
+	for (int cpu = pool_next_cpu(pool, 0); cpu < os_nr_cpus();
+	     cpu = pool_next_cpu(pool, cpu + 1))
 		if (os_cpu_allowed(cpu))
 			arm_one(cpu, rested);
 }
@@ -125,7 +127,7 @@ static bool may_start(struct pool *pool, int running)
 {
 	if (pool->cpu >= 0)
 		return running == 0;
-	return running < pool->cap || !param_get(pace);
+	return running < pool_cap(pool) || !param_get(pace);
 }
 
 static bool is_tiny(struct pool *pool)
@@ -180,7 +182,7 @@ bool cm_may_continue(struct pool *pool)
 	if (running > 1 &&
 	    atomic_load_explicit(&pool->tiny, memory_order_relaxed))
 		return false;
-	return running <= pool->cap || !param_get(pace);
+	return running <= pool_cap(pool) || !param_get(pace);
 }
 
 /* The fence is between has_work = true and the states of tick and sentinel; its

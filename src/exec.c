@@ -228,19 +228,6 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	return pool->cpu < 0 && (grant || !all_run);
 }
 
-static void leave_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
-{
-	if (!w->is_idle)
-		return;
-	w->is_idle = false;
-	list_del(&w->entry);
-	pool->nr_idle--;
-	atomic_store(&pool->first_idle,
-		     list_empty(&pool->idle)
-			     ? NULL
-			     : list_first(&pool->idle, struct worker, entry));
-}
-
 /* The order is that of cm.c's proof: first_idle, nr_running, inbox. */
 static void enter_idle(struct worker *w, struct pool *pool, bool was_running)
 	REQUIRES(pool->lock)
@@ -256,6 +243,22 @@ static void enter_idle(struct worker *w, struct pool *pool, bool was_running)
 	pool_drain(pool);
 }
 
+/*
+ * Workers of a pod that need not stay in it are put where the system likes; one that
+ * was woken elsewhere goes back to where its items were queued, and may then be
+ * moved again.
+ */
+static void come_home(struct worker *w, struct pool *pool)
+{
+	_Atomic unsigned long *pod = atomic_load(&pool->pod);
+
+	if (likely(!pod || pool->strict || pool_has_cpu(pool, os_cpu())))
+		return;
+	os_thread_move(pod);
+	os_thread_move(atomic_load(&pool->cpus));
+	w->came_home = true;
+}
+
 static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
 	w->idle_since = os_now();
@@ -263,6 +266,7 @@ static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	pool_unlock(pool);
 	while (!atomic_load_explicit(&w->wake, memory_order_acquire))
 		os_futex_wait(&w->wake, 0, 0);
+	come_home(w, pool);
 	pool_lock(pool);
 }
 
@@ -271,7 +275,8 @@ static bool setup(struct worker *w, struct pool *pool)
 {
 	struct os_thread_attr attr = {
 		.cpu = pool->cpu,
-		.nice = pool->highpri ? -20 : 0,
+		.nice = pool->nice,
+		.cpus = atomic_load(pool->strict ? &pool->pod : &pool->cpus),
 	};
 	char name[32];
 	int refused;
@@ -292,6 +297,20 @@ static bool setup(struct worker *w, struct pool *pool)
 	return !(refused & OS_REFUSED_CPU);
 }
 
+/* What made it start counts for the workqueue of the first item. */
+static void count_start(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	struct work_struct *first = entry_work(pool->worklist.next);
+	struct pwq *pwq = word_pwq(atomic_load(work_word(first)));
+
+	if (pool->nr_asleep)
+		pwq->cm_wakeup++;
+	if (unlikely(w->came_home))
+		pwq->repatriated++;
+	w->came_home = false;
+}
+
 /*
  * Become busy, with a worker left in reserve, and work until not wanted. Only
  * workers that hold the lock or run an item are busy and counted as running,
@@ -302,7 +321,7 @@ static bool start_working(struct worker *w, struct pool *pool)
 {
 	if (!wanted(w, pool))
 		return false;
-	leave_idle(w, pool);
+	worker_leave_idle(w, pool);
 	if (unlikely(manager_keep_reserve(pool)) && pool->cpu >= 0 &&
 	    !cm_may_start(pool))
 		return false;
@@ -313,12 +332,7 @@ static bool start_working(struct worker *w, struct pool *pool)
 	pool_drain(pool);
 	if (list_empty(&pool->worklist))
 		return true;
-	if (pool->nr_asleep) {
-		unsigned long word =
-			atomic_load(work_word(entry_work(pool->worklist.next)));
-
-		word_pwq(word)->cm_wakeup++;
-	}
+	count_start(w, pool);
 	run_items(w, pool);
 	return true;
 }
@@ -356,5 +370,8 @@ void *exec_thread(void *arg)
 	}
 	pool_unlock(pool);
 	worker_free(w);
+	/* The last one: who pushed before that could still wake nobody else. */
+	if (pool_waiting(pool))
+		cm_kick(pool);
 	return NULL;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <cmwq/cmwq.h>
 
+#include "apply.h"
 #include "cm.h"
 #include "cpumask.h"
 #include "exec.h"
@@ -27,6 +28,7 @@
 #include "tick.h"
 #include "timer.h"
 #include "topo.h"
+#include "unbound.h"
 #include "work.h"
 #include "wq.h"
 
@@ -66,9 +68,10 @@ static void early(void)
 	topo_open();
 	manager_thread = exec_thread;
 	pwq_kick = cm_kick;
+	tick_topology = apply_topology;
 	next_generation();
-	if (cpumask_init() || topo_init() || pools_init() || cm_init() ||
-	    wq_init_system()) {
+	if (cpumask_init() || topo_init() || pools_init() || unbound_init() ||
+	    cm_init() || wq_init_system()) {
 		log_err("out of memory at the start");
 		abort();
 	}
@@ -135,7 +138,7 @@ void workqueue_init(void)
 
 	life_check();
 	for_each_pool (pool) {
-		if (pool->cpu < 0 && pool->cap != os_nr_allowed())
+		if (pool->cpu < 0 && !atomic_load(&pool->users))
 			continue;
 		pool_lock(pool);
 		if (!atomic_load(&pool->nr_threads))
@@ -147,5 +150,5 @@ void workqueue_init(void)
 void workqueue_init_topology(void)
 {
 	life_check();
-	topo_load();
+	apply_topology();
 }

@@ -57,7 +57,17 @@ static bool too_many(struct pool *pool) REQUIRES(pool->lock)
 	int surplus = pool->nr_idle - KEEP_IDLE;
 	int busy = pool->nr_workers - pool->nr_idle;
 
+	if (unlikely(atomic_load(&pool->deserted)))
+		return pool->nr_idle;
 	return surplus > 0 && surplus * param_get(idle_ratio) >= busy;
+}
+
+/* How long a surplus worker is kept, in ns. */
+static uint64_t idle_timeout(struct pool *pool)
+{
+	if (atomic_load(&pool->deserted))
+		return 0;
+	return (uint64_t)param_get(idle_timeout_ms) * NSEC_PER_MSEC;
 }
 
 static void arm_cull(struct pool *pool, uint64_t in_ns) REQUIRES(pool->lock)
@@ -71,7 +81,7 @@ static void arm_cull(struct pool *pool, uint64_t in_ns) REQUIRES(pool->lock)
 static void cull(struct cmwq_timer *timer)
 {
 	struct pool *pool = container_of(timer, struct pool, cull_timer);
-	uint64_t timeout = (uint64_t)param_get(idle_timeout_ms) * NSEC_PER_MSEC;
+	uint64_t timeout = idle_timeout(pool);
 	uint64_t now = os_now();
 
 	pool_lock(pool);
@@ -85,13 +95,23 @@ static void cull(struct cmwq_timer *timer)
 			break;
 		}
 		w->die = true;
-		w->is_idle = false;
-		list_del(&w->entry);
-		pool->nr_idle--;
+		worker_leave_idle(w, pool);
 		pool->nr_workers--;
 		atomic_fetch_sub(&pool->nr_threads, 1);
 		atomic_store(&w->wake, 1);
 		os_futex_wake(&w->wake, 1);
+	}
+	pool_unlock(pool);
+}
+
+/* A cull that is being called looks at deserted when it has the lock. */
+void manager_end_idle(struct pool *pool)
+{
+	pool_lock(pool);
+	if (pool->nr_idle &&
+	    (!pool->cull_armed || timer_del(&pool->cull_timer))) {
+		pool->cull_timer.function = cull;
+		arm_cull(pool, 0);
 	}
 	pool_unlock(pool);
 }
@@ -101,5 +121,5 @@ void manager_worker_idle(struct pool *pool)
 	if (pool->cull_armed || !too_many(pool))
 		return;
 	pool->cull_timer.function = cull;
-	arm_cull(pool, (uint64_t)param_get(idle_timeout_ms) * NSEC_PER_MSEC);
+	arm_cull(pool, idle_timeout(pool));
 }

@@ -33,6 +33,9 @@ static inline bool manager_keep_reserve(struct pool *pool) REQUIRES(pool->lock)
 	return dropped;
 }
 
+/* The pool lost its last user: idle workers end now. */
+void manager_end_idle(struct pool *pool);
+
 /* A worker became idle: see that surplus ones end after a while. */
 void manager_worker_idle(struct pool *pool) REQUIRES(pool->lock);
 

@@ -38,6 +38,7 @@
 
 #define STAT_SIZE	       128   /* the name is at most 64 long */
 #define MAX_CPUS	       65536 /* of the system; we use the first NR_CPUS */
+#define LONG_BITS	       ((int)(8 * sizeof(long)))
 #define DEFAULT_TIMER_SLACK_NS 50000UL
 #define PUNCTUAL_SLICE_NS      100000UL
 
@@ -300,32 +301,43 @@ static int real_cpu(int cpu)
 	return cpu;
 }
 
-static bool wants(const struct os_thread_attr *attr, int cpu)
+static bool has_cpu(const _Atomic unsigned long *cpus, int cpu)
 {
-	if (attr->cpu >= 0)
-		return cpu == attr->cpu;
-	return attr->cpus->bits[cpu / CMWQ_BITS_PER_LONG] >>
-		       (cpu % CMWQ_BITS_PER_LONG) &
+	return atomic_load_explicit(&cpus[cpu / LONG_BITS],
+				    memory_order_relaxed) >>
+		       (cpu % LONG_BITS) &
 	       1;
 }
 
-static long set_cpus(const struct os_thread_attr *attr)
+/* To one CPU, or to those of a mask that are allowed, or to all that are. */
+static long set_cpus(int one, const _Atomic unsigned long *cpus)
 {
 	cpu_set_t set[CMWQ_NR_CPUS / CPU_SETSIZE];
+	bool some = false;
 
 	pretended_cpu = 0;
-	if (attr->cpu < 0 && !attr->cpus)
-		return syscall(SYS_sched_setaffinity, 0, topo.mask_size,
-			       topo.allowed);
 	CPU_ZERO_S(sizeof(set), set);
-	for (int cpu = 0; cpu < topo.nr_cpus; cpu++) {
-		if (!wants(attr, cpu))
+	for (int cpu = 0; cpu < topo.nr_cpus && (one >= 0 || cpus); cpu++) {
+		if (one >= 0 ? cpu != one
+			     : !has_cpu(cpus, cpu) || !os_cpu_allowed(cpu))
 			continue;
 		CPU_SET_S(real_cpu(cpu), sizeof(set), set);
 		if (topo.nr_real && !pretended_cpu)
 			pretended_cpu = cpu + 1;
+		some = true;
 	}
+	if (!some)
+		return syscall(SYS_sched_setaffinity, 0, topo.mask_size,
+			       topo.allowed);
 	return syscall(SYS_sched_setaffinity, 0, sizeof(set), set);
+}
+
+void os_thread_move(const _Atomic unsigned long *cpus)
+{
+	int saved = errno;
+
+	set_cpus(-1, cpus);
+	errno = saved;
 }
 
 int os_thread_setup(const struct os_thread_attr *attr)
@@ -335,7 +347,7 @@ int os_thread_setup(const struct os_thread_attr *attr)
 	prctl(PR_SET_NAME, attr->name);
 	prctl(PR_SET_TIMERSLACK, attr->punctual ? 1UL : DEFAULT_TIMER_SLACK_NS);
 	/* An unbound thread that may not leave its CPUs does no harm. */
-	if (set_cpus(attr) && attr->cpu >= 0)
+	if (set_cpus(attr->cpu, attr->cpus) && attr->cpu >= 0)
 		refused |= OS_REFUSED_CPU;
 	return refused | set_policy(attr);
 }

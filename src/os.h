@@ -35,8 +35,8 @@ enum os_thread_state {
 /* How a thread of ours is to be scheduled, whoever creates it. */
 struct os_thread_attr {
 	const char *name;
-	int cpu;		    /* to be bound to, or -1: */
-	const struct cpumask *cpus; /* to run on; NULL: all that are allowed */
+	int cpu; /* to be bound to, or -1: all that we may use, or of these */
+	const _Atomic unsigned long *cpus; /* the ones in os_nr_cpus() bits */
 	int nice;
 	bool idle;     /* SCHED_IDLE */
 	bool punctual; /* short slice and timer slack, for the tick */
@@ -82,6 +82,9 @@ enum {
 	OS_REFUSED_IDLE = 4
 };
 int os_thread_setup(const struct os_thread_attr *attr);
+/* The calling thread may run on those CPUs only, if any of them may be used, or
+ * else on all that may; NULL: on all. */
+void os_thread_move(const _Atomic unsigned long *cpus);
 int os_gettid(void);
 enum os_thread_state os_thread_state(int tid);
 /*

@@ -12,6 +12,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,18 +36,23 @@ void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap)
 	lock_init(&pool->lock, RANK_POOL);
 	pool->cpu = cpu;
 	pool->id = id;
+	pool->nice = highpri ? -20 : 0;
 	pool->highpri = highpri;
+	pool->node = -1;
 	pool->cap = cap;
+	pool->nr_cpus = cap;
 	pool->pinned = cpu >= 0;
 	init_lists(pool);
 }
 
 void pool_reset(struct pool *pool)
 {
-	struct pool *next = pool->next;
+	size_t activity = offsetof(struct pool, inbox);
 
-	pool_init(pool, pool->cpu, pool->id, pool->highpri, pool->cap);
-	pool->next = next;
+	memset((char *)pool + activity, 0, sizeof(*pool) - activity);
+	lock_init(&pool->lock, RANK_POOL);
+	pool->pinned = pool->cpu >= 0;
+	init_lists(pool);
 }
 
 bool pool_push(struct pool *pool, struct work_struct *work, bool quiet)
@@ -105,23 +111,51 @@ struct pool *pool_next_on(struct pool *pool, int cpu)
 {
 	if (pool == pool_of_cpu(cpu, false))
 		return pool_of_cpu(cpu, true);
-	if (pool == pool_of_cpu(cpu, true))
-		return atomic_load(&pool_list_unbound);
-	return atomic_load(&pool->next);
+	if (pool == pool_of_cpu(cpu, true)) {
+		pool = atomic_load(&pool_list_unbound);
+		if (!pool || pool_has_cpu(pool, cpu))
+			return pool;
+	}
+	do
+		pool = atomic_load(&pool->next);
+	while (pool && !pool_has_cpu(pool, cpu));
+	return pool;
 }
 
-static struct pool *pool_new(int cpu, int id, bool highpri, int cap)
+int pool_next_cpu(struct pool *pool, int cpu)
 {
-	_Atomic(struct pool *) *end = &pool_list;
+	_Atomic unsigned long *pod = atomic_load(&pool->pod);
+	int end = os_nr_cpus();
+
+	while (cpu < end && pod) {
+		unsigned long word =
+			atomic_load_explicit(&pod[cpu / LONG_BITS],
+					     memory_order_relaxed) >>
+			(cpu % LONG_BITS);
+
+		if (word)
+			return cpu + __builtin_ctzl(word);
+		cpu += LONG_BITS - cpu % LONG_BITS;
+	}
+	return cpu < end ? cpu : end;
+}
+
+struct pool *pool_new(int cpu, int id, bool highpri, int cap)
+{
 	struct pool *pool = aligned_alloc(64, sizeof(*pool));
 
-	if (!pool)
-		return NULL;
-	pool_init(pool, cpu, id, highpri, cap);
+	if (pool)
+		pool_init(pool, cpu, id, highpri, cap);
+	return pool;
+}
+
+void pool_publish(struct pool *pool)
+{
+	_Atomic(struct pool *) *end = &pool_list;
+
 	while (atomic_load(end))
 		end = &atomic_load(end)->next;
 	atomic_store(end, pool);
-	return pool;
 }
 
 int pools_init(void)
@@ -138,12 +172,14 @@ int pools_init(void)
 					i % POOLS_PER_CPU, 1);
 		if (!cpu_pools[i])
 			return -ENOMEM;
+		pool_publish(cpu_pools[i]);
 	}
 	for (int hi = 0; hi < POOLS_PER_CPU; hi++) {
 		unbound_pools[hi] = pool_new(-1, n * POOLS_PER_CPU + hi, hi,
 					     os_nr_allowed());
 		if (!unbound_pools[hi])
 			return -ENOMEM;
+		pool_publish(unbound_pools[hi]);
 	}
 	atomic_store(&pool_list_unbound, unbound_pools[0]);
 	return 0;

@@ -28,6 +28,8 @@
 
 struct worker;
 
+#define LONG_BITS ((int)(8 * sizeof(long)))
+
 enum {
 	POOLS_PER_CPU = 2
 }; /* normal, high priority */
@@ -36,10 +38,21 @@ struct pool {
 	struct lock lock;
 	int cpu;      /* I: bound to it, or -1 */
 	int id;	      /* I: in thread names: CPU, or number of the pool */
-	bool highpri; /* I */
+	int nice;     /* I: of its workers */
+	bool highpri; /* I: in thread names */
+	bool strict;  /* I: workers stay in the pod */
+	int node; /* registry lock: NUMA node of all CPUs of the pod, or -1 */
 	_Atomic bool pinned; /* A: its workers are bound to cpu; under lock */
-	int cap; /* I: CPUs in its set; workers that may run at once */
+	_Atomic int nr_cpus; /* A: CPUs of the pod that we may use */
+	_Atomic int cap;     /* A: workers that may run at once */
+	/* A: CPUs that it serves, and those on which its workers may run. NULL:
+	   all, or the one. Written by unbound.c while nobody uses it. */
+	_Atomic(_Atomic unsigned long *) pod;
+	_Atomic(_Atomic unsigned long *) cpus;
 	_Atomic(struct pool *) next; /* A: in pool_list; set once */
+	int refs;		     /* registry lock: pwqs in it */
+	_Atomic int users;     /* A: pwqs that get items; under registry lock */
+	_Atomic bool deserted; /* A: no more users; under registry lock */
 
 	/* Pushers write it, drainers empty it. */
 	_Alignas(64) _Atomic uintptr_t inbox; /* A: first item, INBOX_QUIET */
@@ -84,6 +97,9 @@ struct pool {
 #define INBOX_FLAGS (INBOX_QUIET | INBOX_POKE)
 
 void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap);
+/* A new one; in the list once it is published. */
+struct pool *pool_new(int cpu, int id, bool highpri, int cap);
+void pool_publish(struct pool *pool);
 void pool_reset(struct pool *pool); /* in a forked child */
 
 static inline struct work_struct *link_work(void *link)
@@ -150,6 +166,27 @@ int pools_init(void);
 #define for_each_pool(pool)                            \
 	for ((pool) = atomic_load(&pool_list); (pool); \
 	     (pool) = atomic_load(&(pool)->next))
+
+static inline int pool_cap(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->cap, memory_order_relaxed);
+}
+
+/* Is it one of the CPUs that it serves? */
+static inline bool pool_has_cpu(struct pool *pool, int cpu)
+{
+	_Atomic unsigned long *pod = atomic_load(&pool->pod);
+
+	if (pool->cpu >= 0)
+		return pool->cpu == cpu;
+	return !pod || atomic_load_explicit(&pod[cpu / LONG_BITS],
+					    memory_order_relaxed) >>
+				       (cpu % LONG_BITS) &
+			       1;
+}
+
+/* The first CPU from @cpu on that it serves; os_nr_cpus() if there is none. */
+int pool_next_cpu(struct pool *pool, int cpu);
 
 /* Those that may run items on a CPU. */
 static inline struct pool *pool_first_on(int cpu)

@@ -84,6 +84,7 @@ void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
 	pwq->cpu_itsv = 0;
 	pwq->cm_wakeup = 0;
 	pwq->cm_overlap = 0;
+	pwq->repatriated = 0;
 	pwq_reset(pwq);
 	atomic_store(&pwq->pool, pool);
 }
@@ -154,8 +155,10 @@ static unsigned long wrong_bits(struct pwq *pwq, struct work_struct *work,
 
 static void set_limit(struct pwq *pwq) NO_ANALYSIS
 {
-	pwq->limit =
-		pwq->node || atomic_load(&pwq->plugged) ? 0 : pwq->max_active;
+	bool look_closer =
+		pwq->node || pwq->successor || atomic_load(&pwq->plugged);
+
+	pwq->limit = look_closer ? 0 : pwq->max_active;
 }
 
 /* Count one more as active, if that may be. */
@@ -197,13 +200,36 @@ static void activate_first(struct pwq *pwq) NO_ANALYSIS
 	pool_add_work(pwq_pool(pwq), work);
 }
 
+static void poke(struct pool *pool)
+{
+	if (pool_poke(pool))
+		pwq_kick(pool);
+}
+
+/* The item came after its pwq was retired: its thread was stopped on the way. It
+ * is still his word for it, so nobody else changes it. */
+static void send_on(struct pwq *to, struct work_struct *work,
+		    unsigned long word)
+{
+	work_exchange(work, pwq_word(to, (uint32_t)(word >> WORD_GEN_SHIFT)) |
+				    (word & WORD_COLLIDES));
+	if (pool_push(pwq_pool(to), work, false))
+		pwq_kick(pwq_pool(to));
+}
+
 /* An item comes out of the inbox: count it, and list it. */
 static void pwq_admit(struct pwq *pwq, struct work_struct *work,
 		      unsigned long word) NO_ANALYSIS
 {
-	unsigned long bits = wrong_bits(pwq, work, word);
-	bool first = list_empty(&pwq->inactive);
+	unsigned long bits;
+	bool first;
 
+	if (unlikely(!pwq->limit) && pwq->successor) {
+		send_on(pwq->successor, work, word);
+		return;
+	}
+	bits = wrong_bits(pwq, work, word);
+	first = list_empty(&pwq->inactive);
 	pwq->nr_in_flight[word_colour(word ^ bits)]++;
 	work_flip(work, bits);
 	if (likely(first && pwq->nr_active < pwq->limit)) {
@@ -233,12 +259,6 @@ static void clear_saturated(struct pwq *pwq) NO_ANALYSIS
 		return;
 	atomic_store(&pwq->saturated, false);
 	pool_drain(pwq_pool(pwq));
-}
-
-static void poke(struct pool *pool)
-{
-	if (pool_poke(pool))
-		pwq_kick(pool);
 }
 
 /*
@@ -278,7 +298,6 @@ static void unplug_successor(struct pwq *pwq) NO_ANALYSIS
 	if (pwq_in_flight(pwq) || atomic_load(&pwq->plugged))
 		return;
 	pwq->events &= ~PWQ_RETIRED;
-	pwq->successor = NULL;
 	list_del(&pwq->held);
 	atomic_store(&next->plugged, false);
 	poke(pwq_pool(next));
@@ -402,13 +421,27 @@ void pwq_share(struct pwq *pwq, struct node *node)
 		hold(pwq);
 }
 
-void pwq_retire(struct pwq *pwq)
+void pwq_plug(struct pwq *pwq)
+{
+	atomic_store(&pwq->plugged, true);
+	pwq->successor = NULL;
+	set_limit(pwq);
+}
+
+void pwq_retire(struct pwq *pwq, struct pwq *successor)
 {
 	pwq->events |= PWQ_RETIRED;
+	pwq->successor = successor;
+	set_limit(pwq);
 	/* Itself plugged, it may get no item that would show its end. */
 	if (atomic_load(&pwq->plugged))
 		hold(pwq);
 	unplug_successor(pwq);
+}
+
+bool pwq_is_through(struct pwq *pwq)
+{
+	return pwq->successor && !(pwq->events & PWQ_RETIRED);
 }
 
 bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour)

@@ -35,12 +35,15 @@ struct pwq {
 	struct node *node;		   /* P: shares max_active, or NULL */
 	struct node_waiter waiter;	   /* in line for a slot of it */
 	struct list held;		   /* P: in pool->held */
-	struct pwq *successor;	       /* P: plugged until this one is empty */
-	unsigned long long started;    /* P */
-	unsigned long long completed;  /* P */
-	unsigned long long cpu_itsv;   /* P */
-	unsigned long long cm_wakeup;  /* P */
-	unsigned long long cm_overlap; /* P */
+	struct pwq *successor; /* P: gets what still comes; plugged until this
+				  one is empty */
+	bool in_use;	       /* registry lock: gets items */
+	unsigned long long started;	/* P */
+	unsigned long long completed;	/* P */
+	unsigned long long cpu_itsv;	/* P */
+	unsigned long long cm_wakeup;	/* P */
+	unsigned long long cm_overlap;	/* P */
+	unsigned long long repatriated; /* P */
 };
 
 /*
@@ -120,11 +123,18 @@ void pwq_set_max_active(struct pwq *pwq, int max_active) NO_ANALYSIS;
 /* Count active items in @node from now on. */
 void pwq_share(struct pwq *pwq, struct node *node) NO_ANALYSIS;
 
+/* A pwq of an ordered workqueue starts nothing until it is unplugged. */
+void pwq_plug(struct pwq *pwq) NO_ANALYSIS;
+
 /*
- * Nothing will be pushed to this pwq of an ordered workqueue any more, what was is
- * on its lists. When the last of it is done its successor starts.
+ * What was pushed to this pwq of an ordered workqueue is on its lists. When the
+ * last of it is done its successor, which is plugged, may start. What is pushed all
+ * the same goes there.
  */
-void pwq_retire(struct pwq *pwq) NO_ANALYSIS;
+void pwq_retire(struct pwq *pwq, struct pwq *successor) NO_ANALYSIS;
+
+/* Retired, and its last item is done? */
+bool pwq_is_through(struct pwq *pwq) NO_ANALYSIS;
 
 /* Wakes whoever a poked pool needs; concurrency management is above us. */
 extern void (*pwq_kick)(struct pool *pool);

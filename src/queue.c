@@ -21,7 +21,7 @@
 
 /* Before the library is online nobody would print it later, and queueing is not
  * async-signal-safe yet. */
-static void refuse(const char *fmt, const char *name, void *caller)
+void queue_refuse(const char *fmt, const char *name, void *caller)
 {
 	log_later(fmt, name, caller);
 	if (atomic_load(&life_online))
@@ -38,11 +38,13 @@ bool queue_wq_ok(struct workqueue_struct *wq, void *caller)
 	if (likely(magic == WQ_MAGIC))
 		return true;
 	if (magic == WQ_DEAD_MAGIC)
-		refuse("workqueue %s was destroyed; used by the caller at %p",
-		       wq->name, caller);
+		queue_refuse(
+			"workqueue %s was destroyed; used by the caller at %p",
+			wq->name, caller);
 	else
-		refuse("workqueue %s is not one; used by the caller at %p",
-		       wq ? "?" : "NULL", caller);
+		queue_refuse(
+			"workqueue %s is not one; used by the caller at %p",
+			wq ? "?" : "NULL", caller);
 	return false;
 }
 
@@ -52,7 +54,7 @@ bool queue_work_ok(struct work_struct *work, void *caller)
 
 	if (likely(!defect))
 		return true;
-	refuse("work item %s; used by the caller at %p", defect, caller);
+	queue_refuse("work item %s; used by the caller at %p", defect, caller);
 	return false;
 }
 
@@ -62,27 +64,29 @@ bool queue_args_ok(struct workqueue_struct *wq, struct work_struct *work,
 	if (unlikely(!queue_wq_ok(wq, caller)))
 		return false;
 	if (unlikely(!work || work_defect(work))) {
-		refuse(!work	     ? "NULL work item for workqueue %s; "
-				       "queued by the caller at %p"
-		       : !work->data ? "uninitialised work item for workqueue "
+		queue_refuse(!work ? "NULL work item for workqueue %s; "
+				     "queued by the caller at %p"
+			     : !work->data
+				     ? "uninitialised work item for workqueue "
 				       "%s; queued by the caller at %p"
 				     : "poisoned work item for workqueue %s; "
 				       "queued by the caller at %p",
-		       wq->name, caller);
+			     wq->name, caller);
 		return false;
 	}
 	if (likely(cpu == WORK_CPU_UNBOUND))
 		return true;
 	if (cpu < 0 || cpu >= os_nr_cpus()) {
-		refuse("no such CPU; item for workqueue %s refused, queued by "
-		       "the caller at %p",
-		       wq->name, caller);
+		queue_refuse(
+			"no such CPU; item for workqueue %s refused, queued by "
+			"the caller at %p",
+			wq->name, caller);
 		return false;
 	}
 	if (!os_cpu_allowed(cpu))
-		refuse("CPU not available; item for workqueue %s runs "
-		       "elsewhere, queued by the caller at %p",
-		       wq->name, caller);
+		queue_refuse("CPU not available; item for workqueue %s runs "
+			     "elsewhere, queued by the caller at %p",
+			     wq->name, caller);
 	return true;
 }
 
@@ -157,23 +161,95 @@ static void drop(struct workqueue_struct *wq, struct work_struct *work,
 		 unsigned long old, void *caller)
 {
 	work_exchange(work, old & ~WORD_PENDING);
-	refuse("workqueue %s is draining: item dropped, queued by the caller "
-	       "at %p",
-	       wq->name, caller);
+	queue_refuse(
+		"workqueue %s is draining: item dropped, queued by the caller "
+		"at %p",
+		wq->name, caller);
+}
+
+static bool is_ordered(struct workqueue_struct *wq)
+{
+	return atomic_load_explicit(&wq->flags, memory_order_relaxed) &
+	       __WQ_ORDERED;
+}
+
+/* The one pwq of an ordered workqueue. It will not be retired before the caller
+ * has left it: P1 and P2 of apply.h. */
+static struct pwq *enter_ordered(struct workqueue_struct *wq)
+{
+	struct pwq *pwq = wq_pwq(wq, 0);
+
+	for (;;) {
+		struct pwq *now;
+
+		atomic_fetch_add(&pwq->pushers, 1);
+		now = atomic_load(&wq->pwq_of[0]);
+		if (now == pwq)
+			return pwq;
+		atomic_fetch_sub(&pwq->pushers, 1);
+		pwq = now;
+	}
+}
+
+static void leave_ordered(struct pwq *pwq)
+{
+	atomic_fetch_sub(&pwq->pushers, 1);
+}
+
+/*
+ * Where else it runs as an item of this workqueue does not matter: it waits in line
+ * until that is over, also if the line has moved to another pool.
+ */
+static void push_ordered(struct pwq *pwq, struct work_struct *work,
+			 unsigned long old, uint32_t gen, bool quiet)
+{
+	struct worker *last = worker_of_slot(word_slot(old));
+
+	if (last && worker_runs(last, work) &&
+	    atomic_load(&last->pool) == pwq_pool(pwq)) {
+		work_set_runner(work, last);
+		work_exchange(work, pwq_word(pwq, gen) | WORD_COLLIDES);
+	}
+	push(pwq, work, quiet);
+}
+
+static bool queue_ordered(struct workqueue_struct *wq, struct work_struct *work,
+			  uint32_t gen, void *caller)
+{
+	struct pwq *pwq = enter_ordered(wq);
+	struct worker *self = worker_self();
+	bool mine = self && worker_runs(self, work) &&
+		    atomic_load(&self->current_pwq) == pwq;
+	enum claim claim;
+	unsigned long old;
+
+	claim = work_claim(work, pwq_word(pwq, gen), &old);
+	if (claim == CLAIMED && may_queue(wq))
+		push_ordered(pwq, work, old, gen, mine);
+	else if (claim == CLAIMED)
+		drop(wq, work, old, caller);
+	leave_ordered(pwq);
+	return claim == CLAIMED;
 }
 
 void queue_owned(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 		 unsigned long old, void *caller)
 {
 	uint32_t gen = os_generation();
-	struct pwq *pwq = select_pwq(wq, cpu);
+	struct pwq *pwq;
 
 	if (unlikely(!may_queue(wq))) {
 		drop(wq, work, old, caller);
 		return;
 	}
+	pwq = is_ordered(wq) ? enter_ordered(wq) : select_pwq(wq, cpu);
 	work_exchange(work, pwq_word(pwq, gen));
-	push_owned(wq, pwq, work, old, gen);
+	if (is_ordered(wq)) {
+		push_ordered(pwq, work, old, gen, false);
+		leave_ordered(pwq);
+	} else {
+		push_owned(wq, pwq, work, old, gen);
+	}
 }
 
 /*
@@ -226,6 +302,8 @@ static inline bool queue_on(int cpu, struct workqueue_struct *wq,
 	if (unlikely(!plainly_ok(wq, work, cpu, gen)) &&
 	    !queue_args_ok(wq, work, cpu, caller))
 		return false;
+	if (unlikely(is_ordered(wq)))
+		return queue_ordered(wq, work, gen, caller);
 	if (runs_here(self, wq, work))
 		return requeue_self(self, work, gen);
 	pwq = select_pwq(wq, cpu);
@@ -249,6 +327,12 @@ bool queue_work_on(int cpu, struct workqueue_struct *wq,
 		   struct work_struct *work)
 {
 	return queue_on(cpu, wq, work, __builtin_return_address(0));
+}
+
+bool queue_item(int cpu, struct workqueue_struct *wq, struct work_struct *work,
+		void *caller)
+{
+	return queue_on(cpu, wq, work, caller);
 }
 
 /* Touch what is set up at first use: thread-local storage, lazy binding. */

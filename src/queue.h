@@ -15,6 +15,14 @@ bool queue_args_ok(struct workqueue_struct *wq, struct work_struct *work,
 bool queue_wq_ok(struct workqueue_struct *wq, void *caller);
 bool queue_work_ok(struct work_struct *work, void *caller);
 
+/* Something asked of a workqueue is not done: note it, to be printed by another
+ * thread. @fmt takes @name and @caller. Async-signal-safe. */
+void queue_refuse(const char *fmt, const char *name, void *caller);
+
+/* queue_work_on() for @caller. */
+bool queue_item(int cpu, struct workqueue_struct *wq, struct work_struct *work,
+		void *caller);
+
 /* Queue an item that the caller owns and whose word was @old when he claimed
  * it. On a draining queue it is dropped instead. */
 void queue_owned(int cpu, struct workqueue_struct *wq, struct work_struct *work,

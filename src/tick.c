@@ -32,6 +32,7 @@
 #define MAX_QUIET_TICKS 2
 #define PACE_TICKS	3 /* longer than an item that is no CPU hog */
 
+void (*tick_topology)(void);
 static uint64_t next_tick; /* timer thread */
 static int quiet_ticks;	   /* timer thread */
 
@@ -156,6 +157,20 @@ static bool repeat_kicks(void)
 	return waiting;
 }
 
+/* It takes milliseconds, and no first item should wait for it. */
+static void follow_topology(void)
+{
+	struct pool *pool = atomic_load(&pool_list_unbound);
+
+	while (tick_topology && pool) {
+		if (atomic_load(&pool->nr_threads)) {
+			tick_topology();
+			tick_topology = NULL;
+		}
+		pool = atomic_load(&pool->next);
+	}
+}
+
 static bool any_pool_waits(void)
 {
 	struct pool *pool;
@@ -196,6 +211,7 @@ uint64_t tick_hook(uint64_t now)
 	if (now < next_tick)
 		return next_tick;
 	next_tick = now + TICK_NS;
+	follow_topology();
 	if (param_get(tick) ? tick() : repeat_kicks())
 		quiet_ticks = 0;
 	else if (++quiet_ticks >= MAX_QUIET_TICKS)

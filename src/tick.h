@@ -11,6 +11,10 @@
  * while there is work. Returns when it wants to be called again. */
 uint64_t tick_hook(uint64_t now);
 
+/* Called once on the timer thread, after the first unbound worker was created; set
+ * before the thread is. */
+extern void (*tick_topology)(void);
+
 void tick_reset(void); /* in a forked child */
 
 #endif

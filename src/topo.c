@@ -48,6 +48,7 @@ struct topology {
 	int nr_nodes;
 	int *node_of_cpu;
 	struct cpumask **cpus_of_node;
+	const struct topology *before; /* somebody may still use it */
 };
 
 /* What is known of the CPUs while a topology is made. */
@@ -68,7 +69,6 @@ enum {
 static struct lock topo_lock = LOCK_INITIALIZER(RANK_TOPO);
 static _Atomic int load_result = NOT_LOADED;	 /* written under topo_lock */
 static _Atomic(const struct topology *) current; /* the same */
-static struct topology *single_pod; /* constant from topo_init() on */
 
 /* Under topo_lock, from the start until it is loaded and used. */
 static hwloc_topology_t tree;
@@ -293,7 +293,6 @@ int topo_init(void)
 	free(zeros);
 	if (!t)
 		return -ENOMEM;
-	single_pod = t;
 	atomic_store_explicit(&current, t, memory_order_release);
 	return 0;
 }
@@ -504,6 +503,7 @@ static int publish(void)
 	free_facts(&f);
 	if (!t)
 		return -ENOMEM;
+	t->before = atomic_load(&current);
 	atomic_store_explicit(&current, t, memory_order_release);
 	return 0;
 }

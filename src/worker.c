@@ -28,6 +28,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->asleep = false;
 	worker->intensive = false;
 	worker->die = false;
+	worker->came_home = false;
 	worker->hint_depth = 0;
 	worker->tick_seq = 0;
 	worker->desc[0] = '\0';
@@ -98,4 +99,17 @@ struct worker *pool_find_busy(struct pool *pool, struct work_struct *work)
 		if (worker_runs(worker, work))
 			return worker;
 	return NULL;
+}
+
+void worker_leave_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	if (!w->is_idle)
+		return;
+	w->is_idle = false;
+	list_del(&w->entry);
+	pool->nr_idle--;
+	atomic_store(&pool->first_idle,
+		     list_empty(&pool->idle)
+			     ? NULL
+			     : list_first(&pool->idle, struct worker, entry));
 }

@@ -41,6 +41,7 @@ struct worker {
 	bool asleep;		     /* P: found sleeping; not in nr_running */
 	bool intensive;		     /* P: a CPU hog; not in nr_running */
 	bool die;		     /* P: culled */
+	bool came_home;		     /* S: back in its pod, not counted yet */
 	_Atomic int hint_depth;	     /* A: S writes; hints in force */
 	unsigned int current_colour; /* P */
 	struct list scheduled;	     /* P: items to run after the current one */
@@ -119,6 +120,10 @@ static inline struct pwq *worker_runs_for(struct worker *worker,
 		return NULL;
 	return func == work->func && its_wq == wq ? pwq : NULL;
 }
+
+/* Off the list of idle ones, if it is on it. */
+void worker_leave_idle(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock);
 
 /* The worker of the pool that runs @work, or NULL. */
 struct worker *pool_find_busy(struct pool *pool, struct work_struct *work)

@@ -14,13 +14,18 @@
 #include <string.h>
 #include <cmwq/cmwq.h>
 
+#include "apply.h"
+#include "attrs.h"
 #include "cm.h"
 #include "life.h"
+#include "limit.h"
 #include "log.h"
 #include "os.h"
 #include "param.h"
 #include "pwq.h"
 #include "queue.h"
+#include "registry.h"
+#include "topo.h"
 #include "worker.h"
 #include "wq_struct.h"
 
@@ -41,23 +46,8 @@ struct workqueue_struct *system_power_efficient_wq;
 struct workqueue_struct *system_freezable_power_efficient_wq;
 struct workqueue_struct *system_dfl_long_wq;
 
-static struct lock registry_lock = LOCK_INITIALIZER(RANK_REGISTRY);
-static struct list registry = { &registry, &registry };
 static struct workqueue_struct *quarantine[QUARANTINE]; /* registry lock */
 static unsigned int nr_destroyed;			/* registry lock */
-
-static int clamp_max_active(const char *name, int max_active)
-{
-	int val = max_active < 1	       ? 1
-		  : max_active > WQ_MAX_ACTIVE ? WQ_MAX_ACTIVE
-					       : max_active;
-
-	if (val != max_active)
-		log_warn("workqueue %s: max_active %d is out of range, %d is "
-			 "used (1..%d)",
-			 name, max_active, val, WQ_MAX_ACTIVE);
-	return val;
-}
 
 static unsigned int check_flags(const char *name, unsigned int flags)
 {
@@ -80,28 +70,37 @@ static unsigned int check_flags(const char *name, unsigned int flags)
 
 static bool alloc_pwqs(struct workqueue_struct *wq) REQUIRES(registry_lock)
 {
-	bool unbound = wq->flags & WQ_UNBOUND;
 	bool hi = wq->flags & WQ_HIGHPRI;
-	int n = os_nr_cpus();
 	struct pwq *pwq;
 	int cpu = 0;
 
-	wq->pwq_of = calloc((size_t)n, sizeof(*wq->pwq_of));
-	if (!wq->pwq_of)
+	if (!pwqs_alloc(&wq->pwqs, os_nr_cpus()))
 		return false;
-	if (!pwqs_alloc(&wq->pwqs, unbound ? 1 : n)) {
-		free(wq->pwq_of);
-		return false;
-	}
 	for_each_pwq (pwq, wq) {
-		pwq_init(pwq, wq,
-			 unbound ? pool_unbound(hi) : pool_of_cpu(cpu, hi),
-			 wq->max_active);
-		do
-			atomic_store(&wq->pwq_of[cpu++], pwq);
-		while (unbound && cpu < n);
+		pwq_init(pwq, wq, pool_of_cpu(cpu, hi), limit_alone(wq));
+		atomic_store(&wq->pwq_of[cpu++], pwq);
 	}
 	return true;
+}
+
+static bool alloc_unbound(struct workqueue_struct *wq) REQUIRES(registry_lock)
+{
+	struct workqueue_attrs *attrs = apply_default_attrs(wq->flags);
+	bool ok;
+
+	list_init(&wq->pwqs);
+	ok = attrs && !apply_attrs(wq, attrs);
+	free_workqueue_attrs(attrs);
+	return ok;
+}
+
+static void free_wq(struct workqueue_struct *wq)
+{
+	if (!wq)
+		return;
+	free(wq->nodes);
+	free(wq->pwq_of);
+	free(wq);
 }
 
 static struct workqueue_struct *make(const char *name, unsigned int flags,
@@ -116,18 +115,25 @@ static struct workqueue_struct *make(const char *name, unsigned int flags,
 	}
 	flags = check_flags(name, flags);
 	wq = calloc(1, sizeof(*wq));
-	if (!wq)
+	if (wq)
+		wq->pwq_of = calloc((size_t)os_nr_cpus(), sizeof(*wq->pwq_of));
+	if (!wq || !wq->pwq_of) {
+		free_wq(wq);
 		return NULL;
+	}
 	snprintf(wq->name, sizeof(wq->name), "%s", name);
 	lock_init(&wq->lock, RANK_WQ);
 	wq->flags = flags;
 	wq->max_active = flags & __WQ_ORDERED ? 1
 			 : !max_active	      ? WQ_DFL_ACTIVE
-				       : clamp_max_active(name, max_active);
+					      : limit_clamp(name, max_active);
+	wq->min_active = wq->max_active < WQ_DFL_MIN_ACTIVE ? wq->max_active
+							    : WQ_DFL_MIN_ACTIVE;
 	lock(&registry_lock);
-	if (!alloc_pwqs(wq)) {
+	wq->frozen = limit_freezing() && (flags & WQ_FREEZABLE);
+	if (!(flags & WQ_UNBOUND ? alloc_unbound(wq) : alloc_pwqs(wq))) {
 		unlock(&registry_lock);
-		free(wq);
+		free_wq(wq);
 		return NULL;
 	}
 	atomic_store(&wq->magic, WQ_MAGIC);
@@ -233,12 +239,6 @@ void drain_workqueue(struct workqueue_struct *wq)
 	unlock(&wq->lock);
 }
 
-static void free_wq(struct workqueue_struct *wq)
-{
-	free(wq->pwq_of);
-	free(wq);
-}
-
 void destroy_workqueue(struct workqueue_struct *wq)
 {
 	struct workqueue_struct *old;
@@ -262,6 +262,8 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	lock(&registry_lock);
 	atomic_store(&wq->magic, WQ_DEAD_MAGIC);
 	list_del(&wq->all);
+	if (wq->flags & WQ_UNBOUND)
+		apply_end(wq);
 	pwqs_free(&wq->pwqs);
 	old = quarantine[nr_destroyed % QUARANTINE];
 	quarantine[nr_destroyed++ % QUARANTINE] = wq;
@@ -270,31 +272,33 @@ void destroy_workqueue(struct workqueue_struct *wq)
 		free_wq(old);
 }
 
-void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
+/* This CPU if it is on the node, or else another one of it. */
+static int cpu_of_node(int node)
 {
-	struct pwq *pwq;
+	int cpu = os_cpu();
 
-	life_check_early();
-	if (!queue_wq_ok(wq, __builtin_return_address(0)))
-		return;
-	if (wq->flags & __WQ_ORDERED) {
-		log_warn("workqueue %s is ordered; max_active stays 1",
-			 wq->name);
-		return;
-	}
-	max_active = clamp_max_active(wq->name, max_active);
-	lock(&wq->lock);
-	wq->max_active = max_active;
-	for_each_pwq (pwq, wq) {
-		struct pool *pool = pwq_pool(pwq);
+	if (topo_node_of_cpu(cpu) == node)
+		return cpu;
+	for (cpu = 0; cpu < os_nr_cpus(); cpu++)
+		if (topo_node_of_cpu(cpu) == node && os_cpu_allowed(cpu))
+			return cpu;
+	return WORK_CPU_UNBOUND;
+}
 
-		pool_lock(pool);
-		pwq_set_max_active(pwq, max_active);
-		if (!list_empty(&pool->worklist))
-			cm_watch(pool, true);
-		pool_unlock(pool);
-	}
-	unlock(&wq->lock);
+bool queue_work_node(int node, struct workqueue_struct *wq,
+		     struct work_struct *work)
+{
+	void *caller = __builtin_return_address(0);
+
+	life_check();
+	if (!queue_wq_ok(wq, caller))
+		return false;
+	if (!(wq->flags & WQ_UNBOUND))
+		queue_refuse(
+			"workqueue %s is per-CPU: queue_work_node() queues on "
+			"whatever CPU, called at %p",
+			wq->name, caller);
+	return queue_item(cpu_of_node(node), wq, work, caller);
 }
 
 bool workqueue_congested(int cpu, struct workqueue_struct *wq)
@@ -384,6 +388,7 @@ bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats)
 		stats->cpu_itsv += pwq->cpu_itsv;
 		stats->cm_wakeup += pwq->cm_wakeup;
 		stats->cm_overlap += pwq->cm_overlap;
+		stats->repatriated += pwq->repatriated;
 		stats->in_flight += (unsigned int)pwq_in_flight(pwq);
 		stats->workers += (unsigned int)pool->nr_workers;
 		stats->workers_peak += (unsigned int)pool->peak;
@@ -434,8 +439,9 @@ static void reset(struct workqueue_struct *wq)
 	wq->flush_epoch = 0;
 	for (unsigned int c = 0; c < WORD_NR_COLOURS; c++)
 		atomic_store(&wq->pending[c], 0);
+	limit_reset(wq);
 	for_each_pwq (pwq, wq) {
-		pwq->max_active = wq->max_active;
+		pwq->max_active = limit_alone(wq);
 		pwq_reset(pwq);
 	}
 }
@@ -445,8 +451,7 @@ void wq_reset_all(void)
 	struct workqueue_struct *wq;
 
 	lock_init(&registry_lock, RANK_REGISTRY);
-	list_for_each_entry (wq, &registry, all)
-		reset(wq);
+	for_each_wq(wq) reset(wq);
 }
 
 void wq_fork_prepare(void) NO_ANALYSIS

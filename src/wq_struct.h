@@ -33,11 +33,16 @@ struct workqueue_struct {
 	char name[WQ_NAME_LEN];	       /* I */
 
 	struct lock lock;
-	struct list pwqs;     /* W: all that it has or had */
-	int max_active;	      /* W: as set by the user */
-	int nr_drainers;      /* W */
-	uint64_t epoch;	      /* W */
-	uint64_t flush_epoch; /* W */
+	struct list pwqs;   /* W: all that it has or had, oldest first */
+	int max_active;	    /* W: as set by the user */
+	int min_active;	    /* W: of an unbound one, on each NUMA node */
+	bool frozen;	    /* W: and under the registry lock */
+	int nr_nodes;	    /* I: with nodes */
+	struct node *nodes; /* W: by NUMA node, then "none"; set once */
+	struct workqueue_attrs *attrs; /* registry lock: of an unbound one */
+	int nr_drainers;	       /* W */
+	uint64_t epoch;		       /* W */
+	uint64_t flush_epoch;	       /* W */
 	struct event flush_event;
 	_Atomic int pending[WORD_NR_COLOURS]; /* A: up under lock, down by
 						 workers */

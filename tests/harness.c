@@ -377,6 +377,8 @@ static void child_exec(struct test *t, const char *params, int out)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	child_params(t->params);
 	child_params(params);
+	if (t->topology)
+		setenv("CMWQ_TOPOLOGY", t->topology, 1);
 	if (t->one_cpu) {
 		CPU_ZERO(&set);
 		CPU_SET(nth_cpu(0), &set);

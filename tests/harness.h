@@ -72,10 +72,11 @@ struct test {
 	void (*fn)(void);
 	struct test *next;
 	/* What a test may say behind its name: TEST(x, .timeout = 60) */
-	const char *params; /* added to CMWQ_PARAMS */
-	int timeout;	    /* seconds */
-	bool one_cpu;	    /* start with one allowed CPU only */
-	bool hidden;	    /* only by name, for run_hidden() */
+	const char *params;   /* added to CMWQ_PARAMS */
+	const char *topology; /* for CMWQ_TOPOLOGY: a machine to pretend */
+	int timeout;	      /* seconds */
+	bool one_cpu;	      /* start with one allowed CPU only */
+	bool hidden;	      /* only by name, for run_hidden() */
 };
 
 void harness_register(struct test *test);

@@ -92,14 +92,15 @@ void cmwq_thread_prepare(void);
 
 /* Counters of one workqueue since its allocation, summed over its pools. */
 struct cmwq_stats {
-	unsigned long long started;    /* items whose function was called */
-	unsigned long long completed;  /* items whose function returned */
-	unsigned long long cpu_itsv;   /* found to be CPU hogs while running */
-	unsigned long long cm_wakeup;  /* starts because another item slept */
-	unsigned long long cm_overlap; /* ran on although a sleeper was back */
-	unsigned int in_flight;	       /* queued or running now */
-	unsigned int workers;	       /* threads of its pools now */
-	unsigned int workers_peak;     /* the most its pools had at once */
+	unsigned long long started;	/* items whose function was called */
+	unsigned long long completed;	/* items whose function returned */
+	unsigned long long cpu_itsv;	/* found to be CPU hogs while running */
+	unsigned long long cm_wakeup;	/* starts because another item slept */
+	unsigned long long cm_overlap;	/* ran on although a sleeper was back */
+	unsigned long long repatriated; /* workers brought back to their pod */
+	unsigned int in_flight;		/* queued or running now */
+	unsigned int workers;		/* threads of its pools now */
+	unsigned int workers_peak;	/* the most its pools had at once */
 };
 
 /* Fill in a snapshot. False, with a message, for a bad workqueue. */

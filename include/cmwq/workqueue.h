@@ -139,6 +139,7 @@ enum {
 	WQ_MAX_ACTIVE = 2048,
 	WQ_UNBOUND_MAX_ACTIVE = WQ_MAX_ACTIVE,
 	WQ_DFL_ACTIVE = WQ_MAX_ACTIVE / 2,
+	WQ_DFL_MIN_ACTIVE = 8,
 	WORK_CPU_UNBOUND = 8192, /* "this CPU, or none in particular" */
 	WORKER_DESC_LEN = 32,
 	WORK_BUSY_PENDING = 1 << 0,
@@ -294,6 +295,38 @@ void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
 	CMWQ_API(workqueue_set_max_active);
 
 /*
+ * How many items of an unbound workqueue may run on each NUMA node at least, however
+ * few of its CPUs the node has: max_active is shared out over the nodes in
+ * proportion to their CPUs, but none gets less than this (8 at first, and never
+ * more than max_active). 0..max_active; on a per-CPU or ordered queue it is
+ * reported and nothing changes. May sleep.
+ */
+void workqueue_set_min_active(struct workqueue_struct *wq, int min_active)
+	CMWQ_API(workqueue_set_min_active);
+
+/*
+ * The freezer: from freeze_workqueues_begin() to thaw_workqueues() no item of a
+ * WQ_FREEZABLE workqueue starts. Those that run may finish;
+ * freeze_workqueues_busy() tells whether any still does, so a program that wants
+ * to be still polls it:
+ *
+ *	freeze_workqueues_begin();
+ *	while (freeze_workqueues_busy())
+ *		usleep(1000);
+ *	take_snapshot();
+ *	thaw_workqueues();
+ *
+ * Items can be queued, cancelled and disabled meanwhile, delayed ones join when
+ * their time has come, and workqueues can be allocated, frozen from the start; a
+ * flush waits for the thaw. After it they start in queueing order, as many as
+ * max_active allows, also if that was changed meanwhile. A second begin and a
+ * busy without one are reported, a thaw without one is not. They may sleep.
+ */
+void freeze_workqueues_begin(void) CMWQ_API(freeze_workqueues_begin);
+bool freeze_workqueues_busy(void) CMWQ_API(freeze_workqueues_busy);
+void thaw_workqueues(void) CMWQ_API(thaw_workqueues);
+
+/*
  * alloc_workqueue_attrs - attributes to fill in
  *
  * nice 0, all possible CPUs, the default scope, not strict, not ordered.
@@ -303,6 +336,43 @@ struct workqueue_attrs *alloc_workqueue_attrs(void)
 	CMWQ_API(alloc_workqueue_attrs);
 void free_workqueue_attrs(struct workqueue_attrs *attrs)
 	CMWQ_API(free_workqueue_attrs);
+
+/*
+ * apply_workqueue_attrs - give an unbound workqueue other attributes
+ *
+ * From the return on items go to pools with these attributes, which all workqueues
+ * with equal ones share. Items that were queued before, and one that still runs
+ * and is queued again, are done where they are. An ordered workqueue stays one:
+ * what is queued from now on waits until the last item from before is done.
+ *
+ *	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+ *
+ *	attrs->nice = 5;
+ *	cpulist_parse("0-3", attrs->cpumask);
+ *	attrs->affn_scope = WQ_AFFN_NUMA;
+ *	apply_workqueue_attrs(wq, attrs);
+ *	free_workqueue_attrs(attrs);
+ *
+ * CPUs that workqueues may not use (workqueue.unbound_cpus, and see below) do not
+ * count; if none is left, all that may be used are meant. The attributes are
+ * copied. May sleep; loads the topology.
+ *
+ * Returns 0, -EINVAL for a workqueue that is not unbound or attributes that make no
+ * sense, which is reported, or -ENOMEM; after an error nothing has changed.
+ */
+int apply_workqueue_attrs(struct workqueue_struct *wq,
+			  const struct workqueue_attrs *attrs)
+	CMWQ_API(apply_workqueue_attrs);
+
+/*
+ * Keep all unbound workqueues to these CPUs, as far as workqueue.unbound_cpus
+ * contains them; if it contains none, to that. Each keeps its own attributes: what
+ * they name beyond it counts again when the mask is widened. May sleep; loads
+ * the topology. Returns 0, -EINVAL for NULL, which is reported, or -ENOMEM, and
+ * then nothing has changed.
+ */
+int workqueue_unbound_housekeeping_update(const struct cpumask *hk)
+	CMWQ_API(workqueue_unbound_housekeeping_update);
 
 /*
  * queue_work - queue an item
@@ -326,6 +396,16 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
  */
 bool queue_work_on(int cpu, struct workqueue_struct *wq,
 		   struct work_struct *work) CMWQ_API(queue_work_on);
+
+/*
+ * Queue on an unbound workqueue, for a NUMA node: as a caller on this CPU would if it
+ * is on the node, else as one on another CPU of it would. No such node, none
+ * whose CPUs may be used, or the topology is not known yet (see
+ * workqueue_init_topology()): as queue_work(). On a per-CPU queue it is reported,
+ * and the item is queued.
+ */
+bool queue_work_node(int node, struct workqueue_struct *wq,
+		     struct work_struct *work) CMWQ_API(queue_work_node);
 
 #define schedule_work(work)	    queue_work(system_percpu_wq, work)
 #define schedule_work_on(cpu, work) queue_work_on(cpu, system_percpu_wq, work)

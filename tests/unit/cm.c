@@ -296,15 +296,17 @@ static void test_arming_an_unbound_pool(void **state)
 	/* Where fewer may run than there are CPUs, an idle one means nothing */
 	set_sentinels(SENTINEL_OFF);
 	fake_set_cpus(HOUSE_CPUS, 0x7);
+	unbound->cap = 3;
 	cm_kick(unbound);
 	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_OFF,
 			 SENTINEL_OFF);
 	/* ... and CPUs that are not ours are left alone. */
-	unbound->cap = 3;
+	unbound->nr_cpus = 3;
 	cm_kick(unbound);
 	assert_sentinels(SENTINEL_ARMED, SENTINEL_ARMED, SENTINEL_ARMED,
 			 SENTINEL_OFF);
 	unbound->cap = HOUSE_CPUS;
+	unbound->nr_cpus = HOUSE_CPUS;
 }
 
 static void test_arming_a_resting_sentinel(void **state)

@@ -504,6 +504,11 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 	return 0;
 }
 
+void os_thread_move(const _Atomic unsigned long *cpus)
+{
+	(void)cpus;
+}
+
 int os_thread_setup(const struct os_thread_attr *attr)
 {
 	if (!self)

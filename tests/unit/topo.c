@@ -60,9 +60,12 @@ static int teardown(void **state)
 	if (tree)
 		free_tree();
 	tree_loaded = false;
-	if (t != single_pod)
+	while (t) {
+		struct topology *before = (struct topology *)t->before;
+
 		free_topology(t);
-	free_topology(single_pod);
+		t = before;
+	}
 	atomic_store(&current, NULL);
 	atomic_store(&load_result, NOT_LOADED);
 	return 0;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * unbound - the pools of unbound workqueues, one for each set of attributes.
+ *
+ * Two workqueues whose attributes come to the same share their pools. What makes a
+ * pool the same is nice, the CPUs that its workers may use, the pod that it serves,
+ * and whether they may leave the pod. Everything here is done under the registry
+ * lock (wq.c).
+ *
+ * A pool is counted twice: refs, the pwqs that name it, and users, those of
+ * them that still get items. Without users its workers end; they come back if
+ * an item does. Without refs the record waits to become another pool. It is never
+ * freed: whoever finds an old pointer to it may lock it and look.
+ */
+#ifndef CMWQ_UNBOUND_H
+#define CMWQ_UNBOUND_H
+
+#include <cmwq/cpumask.h>
+
+#include "pool.h"
+
+struct unbound_pool {
+	int nice;
+	int node;		    /* of all CPUs of the pod, or -1 */
+	bool strict;		    /* matters if pod is not all of cpus */
+	const struct cpumask *cpus; /* where workers may run */
+	const struct cpumask *pod;  /* a part of cpus: where they should */
+};
+
+/* The pool with these attributes, a new one if need be; NULL without memory. It is
+ * referred to once more. */
+struct pool *unbound_get(const struct unbound_pool *want);
+void unbound_put(struct pool *pool);
+
+/* Whether it gets items from one pwq more, or less. */
+void unbound_use(struct pool *pool);
+void unbound_unuse(struct pool *pool);
+
+int unbound_init(void);
+
+/*
+ * All of it is confined to the CPUs of workqueue.unbound_cpus (all at first), and of
+ * those to what unbound_restrict() says, if that leaves any. @before is what it was.
+ */
+void unbound_restrict(const struct cpumask *to, struct cpumask *before);
+void unbound_effective(struct cpumask *cpus, const struct cpumask *asked);
+
+/* The CPUs that the process may use have changed: count them again. */
+void unbound_recount(struct pool *pool);
+
+#endif
