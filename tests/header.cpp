@@ -10,12 +10,57 @@
 
 #ifdef HEADER
 #include HEADER
+typedef int not_empty; /* where the header declares nothing */
 #endif
 
 #ifdef USE
 #include <cmwq/cmwq.h>
+#include <cmwq/cpumask.h>
 #include <cmwq/jiffies.h>
 #include <cmwq/workqueue.h>
+
+#ifdef OWN_CPUMASK
+/* A program with cpumasks of its own, nothing like ours. */
+typedef struct cpumask {
+	unsigned char cpu[4];
+} cpumask_var_t[1];
+#define NR_CPUS 4
+static const int nr_cpu_ids = 4;
+static void cpumask_set_cpu(int cpu, struct cpumask *mask)
+{
+	mask->cpu[cpu] = 1;
+}
+static unsigned int cpus(void)
+{
+	cpumask_var_t mask;
+
+	cpumask_set_cpu(nr_cpu_ids - 1, mask);
+	return mask[0].cpu[NR_CPUS - 1];
+}
+#else
+static unsigned int cpus(void)
+{
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+	struct cpumask all;
+	cpumask_var_t mask;
+	unsigned int cpu, n = 0;
+	int signed_cpu;
+
+	cpumask_setall(&all);
+	attrs->affn_scope = WQ_AFFN_CACHE;
+	if (!zalloc_cpumask_var(&mask, 0))
+		return 0;
+	for_each_cpu (cpu, &all)
+		n += cpumask_test_cpu(1, mask);
+	for_each_cpu_and (signed_cpu, attrs->cpumask, cpu_online_mask)
+		n++;
+	for_each_possible_cpu(cpu) n += cpumask_equal(mask, cpumask_of(cpu));
+	cpulist_parse("0-3", attrs->cpumask);
+	free_cpumask_var(mask);
+	free_workqueue_attrs(attrs);
+	return n + cpumask_any_and(&all, cpu_possible_mask) + nr_cpu_ids;
+}
+#endif
 
 struct job {
 	int number;
@@ -49,6 +94,7 @@ int main(void)
 	queue_delayed_work(ordered, &dwork, HZ);
 	cancel_delayed_work_sync(to_delayed_work(&dwork.work));
 	destroy_workqueue(single);
-	return delayed_work_pending(&dwork) || time_after(jiffies, 1UL);
+	return delayed_work_pending(&dwork) || cpus() ||
+	       time_after(jiffies, 1UL);
 }
 #endif

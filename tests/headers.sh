@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # headers.sh - every public header compiles alone and without a warning, as
-# C11, C17 and C++17, also after <sys/param.h>, which has an HZ of its own.
+# C11, C17 and C++17, also after <sys/param.h>, which has an HZ of its own, and in
+# a program with cpumasks of its own.
 
 set -u
 src=${CMWQ_SOURCE:-.}
@@ -33,7 +34,9 @@ for what in cmwq/cmwq.h cmwq/cpumask.h cmwq/jiffies.h cmwq/workqueue.h USE; do
 	USE) define=-DUSE ;;
 	*) define="-DHEADER=<$what>" ;;
 	esac
-	for first in -UPARAM_FIRST -DPARAM_FIRST; do
+	for first in -UPARAM_FIRST -DPARAM_FIRST \
+		'-DOWN_CPUMASK -DCMWQ_NO_CPUMASK'; do
+		# shellcheck disable=SC2086 # a list of words
 		check $cxx -x c++ -std=c++17 "$define" $first
 		check $cc -x c -std=gnu11 "$define" $first
 		check $cc -x c -std=c11 "$define" $first

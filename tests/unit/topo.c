@@ -3,7 +3,7 @@
  * Unit tests of topo.c on synthetic machines, and on the one we are on. The source
  * is included, so that each test can begin before the topology was read.
  *
- * rooms: cpumask life lock log param
+ * rooms: life lock log param
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ static int topology_load(hwloc_topology_t t)
 #include "../../src/topo.c"
 
 #undef hwloc_topology_load
-
+#include "unit/cpus.h"
 #include "unit/fake_os.h"
 
 /* As in early() of init.c. */
@@ -68,6 +68,7 @@ static int teardown(void **state)
 	}
 	atomic_store(&current, NULL);
 	atomic_store(&load_result, NOT_LOADED);
+	forget_cpus();
 	return 0;
 }
 

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * topology.c - machines that we do not have: CMWQ_TOPOLOGY makes the library
+ * believe in them. And the masks of the one that we have.
+ *
+ * timeout: 300
+ */
+#include "harness.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+#include <cmwq/cpumask.h>
+
+static void run_on(const char *synthetic, const char *name)
+{
+	char out[4096];
+	int status;
+
+	setenv("CMWQ_TOPOLOGY", synthetic, 1);
+	status = run_hidden(name, NULL, out, sizeof(out));
+	unsetenv("CMWQ_TOPOLOGY");
+	if (status || out[0])
+		printf("%s on '%s': wait status %#x, output:\n%s\n", name,
+		       synthetic, (unsigned)status, out);
+	EXPECT_EQ(status, 0);
+	EXPECT(!out[0]);
+}
+
+static struct workqueue_struct *percpu, *unbound;
+
+/* One item on each CPU. */
+struct everywhere {
+	struct work_struct work;
+	struct counter *runs;
+};
+
+static void count_run(struct work_struct *work)
+{
+	struct everywhere *e = from_work(e, work, work);
+
+	counter_inc(e->runs);
+}
+
+static void queue_everywhere(struct workqueue_struct *wq)
+{
+	struct everywhere *e = calloc(nr_cpu_ids, sizeof(*e));
+	struct counter runs = { 0 };
+	unsigned int cpu;
+
+	ASSERT(e);
+	for (cpu = 0; cpu < nr_cpu_ids; cpu++) {
+		INIT_WORK(&e[cpu].work, count_run);
+		e[cpu].runs = &runs;
+	}
+	for_each_online_cpu(cpu)
+		ASSERT(queue_work_on((int)cpu, wq, &e[cpu].work));
+	flush_workqueue(wq);
+	EXPECT_EQ(counter_get(&runs), num_online_cpus());
+	free(e);
+}
+
+static void use_it(void)
+{
+	percpu = alloc_workqueue("percpu", WQ_PERCPU, 0);
+	unbound = alloc_workqueue("unbound", WQ_UNBOUND, 0);
+	queue_everywhere(percpu);
+	queue_everywhere(unbound);
+	workqueue_init_topology();
+	queue_everywhere(percpu);
+	queue_everywhere(unbound);
+	destroy_workqueue(percpu);
+	destroy_workqueue(unbound);
+}
+
+TEST(machine_of_256, .hidden = true)
+{
+	ASSERT_EQ(nr_cpu_ids, 256);
+	ASSERT_EQ(num_online_cpus(), 256);
+	use_it();
+}
+
+TEST(machine_of_1, .hidden = true)
+{
+	ASSERT_EQ(nr_cpu_ids, 1);
+	use_it();
+}
+
+TEST(bigger_machine, .timeout = 90)
+{
+	run_on("pack:2 [numa] l3:4 core:16 pu:2", "machine_of_256");
+}
+
+TEST(smaller_machine)
+{
+	run_on("pu:1", "machine_of_1");
+}
+
+/* A worker of a CPU that does not exist believes that it is there: what it queues
+ * runs there too. */
+static char thread_name[16];
+
+static void note_name(struct work_struct *work)
+{
+	(void)work;
+	prctl(PR_GET_NAME, thread_name);
+}
+
+static DECLARE_WORK(second, note_name);
+
+static void queue_second(struct work_struct *work)
+{
+	(void)work;
+	schedule_work(&second);
+}
+
+static DECLARE_WORK(first, queue_second);
+
+TEST(machine_of_8_cores, .hidden = true)
+{
+	char expected[16];
+
+	for (int cpu = 0; cpu < 8; cpu++) {
+		ASSERT(schedule_work_on(cpu, &first));
+		flush_work(&first);
+		flush_work(&second);
+		snprintf(expected, sizeof(expected), "cmwq/%d:", cpu);
+		EXPECT(!strncmp(thread_name, expected, strlen(expected)));
+	}
+}
+
+TEST(workers_know_their_cpu)
+{
+	run_on("l3:2 core:4 pu:1", "machine_of_8_cores");
+}
+
+TEST(bad_topology, .hidden = true)
+{
+	ASSERT_EQ(nr_cpu_ids, nr_possible());
+	use_it();
+}
+
+/* The harness takes messages from main() on; this one comes earlier. */
+TEST(description_is_no_topology)
+{
+	char out[4096];
+
+	setenv("CMWQ_TOPOLOGY", "core:many", 1);
+	EXPECT_EQ(run_hidden("bad_topology", NULL, out, sizeof(out)), 0);
+	EXPECT(strstr(out, "cmwq: CMWQ_TOPOLOGY: hwloc cannot make anything of "
+			   "'core:many', ignored\n"));
+}
+
+TEST(masks_of_this_machine)
+{
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+	unsigned int cpu;
+	int n = 0;
+
+	ASSERT(attrs);
+	EXPECT_EQ(nr_cpu_ids, nr_possible());
+	EXPECT_EQ(num_possible_cpus(), nr_possible());
+	EXPECT_EQ(num_online_cpus(), nr_allowed());
+	for_each_online_cpu(cpu) EXPECT_EQ(cpu, nth_cpu(n++));
+	EXPECT_EQ(n, nr_allowed());
+	EXPECT(cpumask_equal(attrs->cpumask, cpu_possible_mask));
+	free_workqueue_attrs(attrs);
+}
+
+/* hwloc must not move the thread that asks it, and any number may ask. */
+static long init_topology(void *arg)
+{
+	cpu_set_t before, after;
+
+	(void)arg;
+	sched_getaffinity(0, sizeof(before), &before);
+	workqueue_init_topology();
+	sched_getaffinity(0, sizeof(after), &after);
+	return CPU_EQUAL(&before, &after);
+}
+
+TEST(many_load_it)
+{
+	struct thread t[8];
+
+	for (int i = 0; i < 8; i++)
+		thread_start(&t[i], init_topology, NULL);
+	for (int i = 0; i < 8; i++)
+		EXPECT_EQ(thread_join(&t[i]), 1);
+}
