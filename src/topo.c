@@ -45,6 +45,7 @@
 
 struct topology {
 	struct topo_pods pods[WQ_AFFN_NR_TYPES];
+	struct topology *before; /* somebody may still look at it */
 	int nr_nodes;
 	int *node_of_cpu;
 	struct cpumask **cpus_of_node;
@@ -67,8 +68,8 @@ enum {
 };
 
 static struct lock topo_lock = LOCK_INITIALIZER(RANK_TOPO);
-static _Atomic int load_result = NOT_LOADED;	 /* written under topo_lock */
-static _Atomic(const struct topology *) current; /* the same */
+static _Atomic int load_result = NOT_LOADED; /* written under topo_lock */
+static _Atomic(struct topology *) current;   /* the same */
 
 /* Under topo_lock, from the start until it is loaded and used. */
 static hwloc_topology_t tree;

@@ -54,18 +54,15 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	struct topology *t = (struct topology *)atomic_load(&current);
+	struct topology *t = atomic_load(&current);
 
 	(void)state;
 	if (tree)
 		free_tree();
 	tree_loaded = false;
-	while (t) {
-		struct topology *before = (struct topology *)t->before;
-
-		free_topology(t);
-		t = before;
-	}
+	if (t->before)
+		free_topology(t->before);
+	free_topology(t);
 	atomic_store(&current, NULL);
 	atomic_store(&load_result, NOT_LOADED);
 	forget_cpus();
