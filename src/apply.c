@@ -412,16 +412,10 @@ void apply_topology(void)
 static bool attrs_ok(struct workqueue_struct *wq,
 		     const struct workqueue_attrs *attrs)
 {
-	const char *defect = NULL;
+	const char *defect = wq->flags & WQ_UNBOUND
+				     ? attrs_defect(attrs)
+				     : "the workqueue is per-CPU";
 
-	if (!(wq->flags & WQ_UNBOUND))
-		defect = "the workqueue is per-CPU";
-	else if (!attrs)
-		defect = "no attributes";
-	else if (attrs->nice < -20 || attrs->nice > 19)
-		defect = "nice is not within -20..19";
-	else if ((unsigned int)attrs->affn_scope >= WQ_AFFN_NR_TYPES)
-		defect = "no such affinity scope";
 	if (defect)
 		log_err("apply_workqueue_attrs: %s; workqueue %s stays as it "
 			"is",

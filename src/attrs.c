@@ -4,12 +4,13 @@
  */
 #include "attrs.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "cpumask.h"
-#include "log.h"
 #include "param.h"
+
+#define MIN_NICE -20
+#define MAX_NICE 19
 
 struct workqueue_attrs *alloc_workqueue_attrs(void)
 {
@@ -50,60 +51,15 @@ enum wq_affn_scope attrs_scope(enum wq_affn_scope scope)
 	return (enum wq_affn_scope)param_get(default_affinity_scope);
 }
 
-static int clamp_nice(int nice, const char *name)
+const char *attrs_defect(const struct workqueue_attrs *attrs)
 {
-	int in = nice < ATTRS_MIN_NICE	 ? ATTRS_MIN_NICE
-		 : nice > ATTRS_MAX_NICE ? ATTRS_MAX_NICE
-					 : nice;
-
-	if (in != nice)
-		log_warn("workqueue %s: nice %d is not within %d..%d, it is %d",
-			 name, nice, ATTRS_MIN_NICE, ATTRS_MAX_NICE, in);
-	return in;
-}
-
-int attrs_normalise(struct workqueue_attrs *attrs,
-		    const struct cpumask *allowed, const char *name)
-{
-	unsigned int scope = attrs->affn_scope;
-
-	if (scope >= WQ_AFFN_NR_TYPES) {
-		log_warn("workqueue %s: there is no affinity scope %d", name,
-			 (int)scope);
-		return -EINVAL;
-	}
-	if (!attrs->cpumask) {
-		log_warn("workqueue %s: attributes without a cpumask", name);
-		return -EINVAL;
-	}
-	attrs->nice = clamp_nice(attrs->nice, name);
-	attrs->affn_scope = attrs_scope(attrs->affn_scope);
-	if (!cpumask_and(attrs->cpumask, attrs->cpumask, allowed))
-		cpumask_copy(attrs->cpumask, allowed);
-	return 0;
-}
-
-bool attrs_equal(const struct workqueue_attrs *a,
-		 const struct workqueue_attrs *b)
-{
-	return a->nice == b->nice && a->affn_strict == b->affn_strict &&
-	       cpumask_equal(a->cpumask, b->cpumask);
-}
-
-/* A 64-bit multiply and fold for each word. */
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ hash >> 32;
-}
-
-uint32_t attrs_hash(const struct workqueue_attrs *attrs)
-{
-	unsigned int cpu;
-	uint64_t hash = mix((uint64_t)(attrs->nice - ATTRS_MIN_NICE),
-			    attrs->affn_strict);
-
-	for_each_cpu (cpu, attrs->cpumask)
-		hash = mix(hash, cpu);
-	return (uint32_t)hash;
+	if (!attrs)
+		return "no attributes";
+	if (!attrs->cpumask)
+		return "no cpumask";
+	if (attrs->nice < MIN_NICE || attrs->nice > MAX_NICE)
+		return "nice is not within -20..19";
+	if ((unsigned int)attrs->affn_scope >= WQ_AFFN_NR_TYPES)
+		return "no such affinity scope";
+	return NULL;
 }

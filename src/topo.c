@@ -49,7 +49,6 @@ struct topology {
 	int nr_nodes;
 	int *node_of_cpu;
 	struct cpumask **cpus_of_node;
-	const struct topology *before; /* somebody may still use it */
 };
 
 /* What is known of the CPUs while a topology is made. */
