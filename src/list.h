@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list - circular doubly linked lists, and container_of.
+ * list - circular doubly linked lists.
  *
  * A link that is on no list points to itself; list_del() leaves it so. Not
  * atomic: every list here has a lock.
@@ -9,15 +9,12 @@
 #define CMWQ_LIST_H
 
 #include <stdbool.h>
-#include <stddef.h>
+#include <cmwq/workqueue.h>
 
 struct list {
 	struct list *next;
 	struct list *prev;
 };
-
-#define container_of(ptr, type, member) \
-	((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {

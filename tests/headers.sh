@@ -3,7 +3,7 @@
 #
 # headers.sh - every public header compiles alone and without a warning, as
 # C11, C17 and C++17, also after <sys/param.h>, which has an HZ of its own, and in
-# a program with cpumasks of its own.
+# programs with cpumasks or other kernel names of their own.
 
 set -u
 src=${CMWQ_SOURCE:-.}
@@ -15,13 +15,27 @@ esac
 failed=0
 warnings='-Wall -Wextra -Wpedantic -Wshadow -Werror'
 
+# check FILE COMPILER...
 check()
 {
-	if ! "$@" $warnings -I"$src/include" -fsyntax-only "$src/tests/header.cpp"
+	file=$1
+	shift
+	if ! "$@" $warnings -I"$src/include" -fsyntax-only "$src/tests/$file"
 	then
-		echo "failed: $*"
+		echo "failed: $file, $*"
 		failed=1
 	fi
+}
+
+# check_all FILE OPTION...: in all languages.
+check_all()
+{
+	file=$1
+	shift
+	check "$file" $cxx -x c++ -std=c++17 "$@"
+	for std in gnu11 c11 gnu17 c17; do
+		check "$file" "$cc" -x c -std=$std "$@"
+	done
 }
 
 if ! command -v $cxx >/dev/null; then
@@ -37,9 +51,14 @@ for what in cmwq/cmwq.h cmwq/cpumask.h cmwq/jiffies.h cmwq/workqueue.h USE; do
 	for first in -UPARAM_FIRST -DPARAM_FIRST \
 		'-DOWN_CPUMASK -DCMWQ_NO_CPUMASK'; do
 		# shellcheck disable=SC2086 # a list of words
-		check $cxx -x c++ -std=c++17 "$define" $first
-		check $cc -x c -std=gnu11 "$define" $first
-		check $cc -x c -std=c11 "$define" $first
+		check_all header.cpp "$define" $first
+	done
+done
+
+for where in -DBEFORE '-DBEFORE -DSWITCHED' -DSWITCHED; do
+	for first in -UPARAM_FIRST -DPARAM_FIRST; do
+		# shellcheck disable=SC2086
+		check_all shims.cpp $where $first
 	done
 done
 

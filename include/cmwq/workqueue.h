@@ -214,10 +214,22 @@ static inline struct delayed_work *to_delayed_work(struct work_struct *work)
 				       offsetof(struct delayed_work, work));
 }
 
+/*
+ * The object of @type whose @member is at @ptr. The compiler complains if @ptr is
+ * not of the member's type. A program that has a container_of() of its own keeps
+ * it, if it is there before this header; if it comes later, it defines
+ * CMWQ_NO_CONTAINER_OF before this.
+ */
+#define cmwq_container_of(ptr, type, member)                      \
+	((type *)((char *)(1 ? (ptr) : &((type *)NULL)->member) - \
+		  offsetof(type, member)))
+#if !defined(container_of) && !defined(CMWQ_NO_CONTAINER_OF)
+#define container_of(ptr, type, member) cmwq_container_of(ptr, type, member)
+#endif
+
 /* from_work(var, work, member): the object of var's type around an item. */
-#define from_work(var, work_ptr, member)                                   \
-	((__typeof__(var))((char *)(work_ptr)-offsetof(__typeof__(*(var)), \
-						       member)))
+#define from_work(var, work_ptr, member) \
+	cmwq_container_of(work_ptr, __typeof__(*(var)), member)
 
 #define work_data_bits(work) (&(work)->data)
 
