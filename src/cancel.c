@@ -143,23 +143,27 @@ static bool end_cancel(struct work_struct *work)
 	return true;
 }
 
-static bool cancel_sync(struct work_struct *work, bool delayed)
+static bool cancel_sync(struct work_struct *work, bool delayed, void *caller)
 {
 	bool was_pending = cancel_and_count(work, delayed, WORD_CANCEL_ONE,
 					    WORD_CANCEL_MASK);
 
-	flush_running(work);
+	flush_running(work, caller);
 	end_cancel(work);
 	return was_pending;
 }
 
-static bool disable(struct work_struct *work, bool delayed, bool sync)
+static bool disable(struct work_struct *work, bool delayed)
 {
-	bool was_pending = cancel_and_count(work, delayed, WORD_DISABLE_ONE,
-					    WORD_DISABLE_MASK);
+	return cancel_and_count(work, delayed, WORD_DISABLE_ONE,
+				WORD_DISABLE_MASK);
+}
 
-	if (sync)
-		flush_running(work);
+static bool disable_sync(struct work_struct *work, bool delayed, void *caller)
+{
+	bool was_pending = disable(work, delayed);
+
+	flush_running(work, caller);
 	return was_pending;
 }
 
@@ -177,8 +181,9 @@ bool cancel_work(struct work_struct *work)
 
 bool cancel_work_sync(struct work_struct *work)
 {
-	return ready(work, __builtin_return_address(0)) &&
-	       cancel_sync(work, false);
+	void *caller = __builtin_return_address(0);
+
+	return ready(work, caller) && cancel_sync(work, false, caller);
 }
 
 bool cancel_delayed_work(struct delayed_work *dwork)
@@ -189,32 +194,36 @@ bool cancel_delayed_work(struct delayed_work *dwork)
 
 bool cancel_delayed_work_sync(struct delayed_work *dwork)
 {
-	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
-	       cancel_sync(&dwork->work, true);
+	void *caller = __builtin_return_address(0);
+
+	return ready(dwork_work(dwork), caller) &&
+	       cancel_sync(&dwork->work, true, caller);
 }
 
 bool disable_work(struct work_struct *work)
 {
-	return ready(work, __builtin_return_address(0)) &&
-	       disable(work, false, false);
+	return ready(work, __builtin_return_address(0)) && disable(work, false);
 }
 
 bool disable_work_sync(struct work_struct *work)
 {
-	return ready(work, __builtin_return_address(0)) &&
-	       disable(work, false, true);
+	void *caller = __builtin_return_address(0);
+
+	return ready(work, caller) && disable_sync(work, false, caller);
 }
 
 bool disable_delayed_work(struct delayed_work *dwork)
 {
 	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
-	       disable(&dwork->work, true, false);
+	       disable(&dwork->work, true);
 }
 
 bool disable_delayed_work_sync(struct delayed_work *dwork)
 {
-	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
-	       disable(&dwork->work, true, true);
+	void *caller = __builtin_return_address(0);
+
+	return ready(dwork_work(dwork), caller) &&
+	       disable_sync(&dwork->work, true, caller);
 }
 
 /* A queued item is not disabled. Neither is one that somebody owns otherwise and

@@ -118,10 +118,11 @@ bool flush_delayed_work(struct delayed_work *dwork)
 {
 	struct backoff backoff = { 0 };
 	struct work_struct *work = dwork_work(dwork);
+	void *caller = __builtin_return_address(0);
 	unsigned long word;
 
 	life_check();
-	if (!queue_work_ok(work, __builtin_return_address(0)))
+	if (!queue_work_ok(work, caller))
 		return false;
 	while ((word = work_load(work)) & WORD_PENDING && !word_pwq(word)) {
 		if (timer_del(&dwork->timer)) {
@@ -130,5 +131,5 @@ bool flush_delayed_work(struct delayed_work *dwork)
 		}
 		backoff_wait(&backoff);
 	}
-	return flush_work(work);
+	return flush_item(work, caller);
 }

@@ -15,8 +15,8 @@
 #include "flush.h"
 
 #include "cm.h"
+#include "depend.h"
 #include "life.h"
-#include "log.h"
 #include "os.h"
 #include "pwq.h"
 #include "queue.h"
@@ -60,7 +60,8 @@ static bool hang_on_worker(struct pool *pool, struct worker *w,
 }
 
 /* @word is the idle word that the item had. */
-static bool flush_worker(struct work_struct *work, unsigned long word)
+static bool flush_worker(struct work_struct *work, unsigned long word,
+			 struct depend *depend)
 {
 	struct worker *w = worker_of_slot(word_slot(word));
 	struct waiter waiter;
@@ -70,72 +71,111 @@ static bool flush_worker(struct work_struct *work, unsigned long word)
 	if (!w || !worker_runs(w, work))
 		return false;
 	if (w == worker_self()) {
-		log_err("work item of workqueue %s waits for itself to finish; "
-			"not waiting",
-			atomic_load(&w->current_wq)->name);
+		depend_refuse(depend);
 		return false;
 	}
 	waiter_init(&waiter, work);
 	pool = atomic_load(&w->pool);
 	pool_lock(pool);
 	hung = hang_on_worker(pool, w, &waiter);
-	pool_unlock(pool);
 	if (hung)
-		wait_for(&waiter);
-	return hung;
+		depend_note(depend, atomic_load(&w->current_wq));
+	pool_unlock(pool);
+	if (!hung)
+		return false;
+	depend_check(depend);
+	wait_for(&waiter);
+	return true;
 }
 
-bool flush_running(struct work_struct *work)
+bool flush_running(struct work_struct *work, void *caller)
 {
 	unsigned long word = work_load(work);
+	struct depend depend;
 
-	return !word_pwq(word) && flush_worker(work, word);
+	depend_begin(&depend, work, true, caller);
+	return !word_pwq(word) && flush_worker(work, word, &depend);
 }
 
-/* The word said "claimed for @pwq". False: it is not on a list (any more). */
-static bool hang_on_queued(struct pwq *pwq, struct waiter *waiter)
+enum hang {
+	HANG_AGAIN, /* it is not on a list, or not any more */
+	HANG_HUNG,
+	HANG_NEVER, /* it would be for ever */
+};
+
+/* The word said "claimed for @pwq". */
+static enum hang hang_on_queued(struct pwq *pwq, struct waiter *waiter,
+				struct depend *depend)
 {
 	struct work_struct *work = waiter->work;
 	struct pool *pool = pwq_pool(pwq);
-	bool hung = false;
-	unsigned long word;
+	enum hang hang = HANG_AGAIN;
 
 	pool_lock(pool);
-	word = work_load(work);
-	if (pwq_lists(pwq, pool, word)) {
-		work_set(work, WORD_WAITERS);
-		list_add_tail(&waiter->entry, &pool->waiters);
-		hung = true;
+	if (pwq_lists(pwq, pool, work_load(work))) {
+		if (depend_is_behind(depend, pwq)) {
+			hang = HANG_NEVER;
+		} else {
+			work_set(work, WORD_WAITERS);
+			list_add_tail(&waiter->entry, &pool->waiters);
+			depend_note(depend, pwq->wq);
+			hang = HANG_HUNG;
+		}
 	}
 	pool_unlock(pool);
-	return hung;
+	return hang;
 }
 
-bool flush_work(struct work_struct *work)
+/* False: look again. Otherwise it was waited for, if the waiter is done. */
+static bool flush_queued(struct pwq *pwq, struct waiter *waiter,
+			 struct depend *depend, struct backoff *backoff)
+{
+	switch (hang_on_queued(pwq, waiter, depend)) {
+	case HANG_AGAIN:
+		backoff_wait(backoff);
+		return false;
+	case HANG_HUNG:
+		depend_check(depend);
+		wait_for(waiter);
+		return true;
+	case HANG_NEVER:
+		break;
+	}
+	depend_refuse(depend);
+	return true;
+}
+
+bool flush_item(struct work_struct *work, void *caller)
 {
 	struct backoff backoff = { 0 };
 	struct waiter waiter;
+	struct depend depend;
 	unsigned long word;
 
 	life_check_early();
-	if (!queue_work_ok(work, __builtin_return_address(0)))
+	if (!queue_work_ok(work, caller))
 		return false;
+	depend_begin(&depend, work, false, caller);
 	waiter_init(&waiter, work);
 	for (;;) {
 		word = work_load(work);
-		if (!word_pwq(word)) {
-			if (flush_worker(work, word))
+		if (word_pwq(word)) {
+			if (flush_queued(word_pwq(word), &waiter, &depend,
+					 &backoff))
+				return completion_done(&waiter.done);
+		} else {
+			if (flush_worker(work, word, &depend))
 				return true;
 			/* Idle, unless it was queued while we looked. */
 			if (work_load(work) == word)
 				return false;
-		} else if (hang_on_queued(word_pwq(word), &waiter)) {
-			wait_for(&waiter);
-			return true;
-		} else {
-			backoff_wait(&backoff);
 		}
 	}
+}
+
+bool flush_work(struct work_struct *work)
+{
+	return flush_item(work, __builtin_return_address(0));
 }
 
 /* Those who wait for an epoch or a colour may have no worker's signal to come,
@@ -192,14 +232,11 @@ static void wait_for_event(struct workqueue_struct *wq, uint32_t seq)
 }
 
 /* Any epoch that is closed from now on has all items queued before us. */
-void flush_workqueue(struct workqueue_struct *wq)
+void flush_all(struct workqueue_struct *wq)
 {
 	uint64_t ticket;
 	uint32_t seq;
 
-	life_check_early();
-	if (!queue_wq_ok(wq, __builtin_return_address(0)))
-		return;
 	lock(&wq->lock);
 	ticket = wq->epoch;
 	for (;;) {
@@ -222,4 +259,13 @@ void flush_workqueue(struct workqueue_struct *wq)
 		wait_for_event(wq, seq);
 	}
 	unlock(&wq->lock);
+}
+
+void flush_workqueue(struct workqueue_struct *wq)
+{
+	void *caller = __builtin_return_address(0);
+
+	life_check_early();
+	if (queue_wq_ok(wq, caller) && depend_on_queue(wq, "flushed", caller))
+		flush_all(wq);
 }

@@ -6,8 +6,14 @@
 #include <stdbool.h>
 #include <cmwq/workqueue.h>
 
+/* @caller: whom to name in a message. */
+
+/* flush_work() */
+bool flush_item(struct work_struct *work, void *caller);
 /* Wait for a run in progress, not for a pending one. */
-bool flush_running(struct work_struct *work);
+bool flush_running(struct work_struct *work, void *caller);
+/* flush_workqueue() of one that is not the calling item's. */
+void flush_all(struct workqueue_struct *wq);
 
 /*
  * Waiting for another thread's short step: spin a little, then sleep 50 us,

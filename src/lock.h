@@ -108,6 +108,11 @@ static inline void completion_init(struct completion *c)
 	atomic_init(&c->done, 0);
 }
 
+static inline bool completion_done(struct completion *c)
+{
+	return atomic_load_explicit(&c->done, memory_order_acquire);
+}
+
 void completion_wait(struct completion *c);
 void completion_complete(struct completion *c);
 

@@ -17,6 +17,8 @@
 #include "apply.h"
 #include "attrs.h"
 #include "cm.h"
+#include "depend.h"
+#include "flush.h"
 #include "life.h"
 #include "limit.h"
 #include "log.h"
@@ -201,33 +203,16 @@ static int in_flight(struct workqueue_struct *wq)
 	return n;
 }
 
-static bool runs_on(struct workqueue_struct *wq)
-{
-	struct worker *w = worker_self();
-
-	return w && atomic_load(&w->current_work) &&
-	       atomic_load(&w->current_pwq)->wq == wq;
-}
-
-void drain_workqueue(struct workqueue_struct *wq)
+static void drain(struct workqueue_struct *wq)
 {
 	unsigned int tries = 0;
 
-	life_check_early();
-	if (!queue_wq_ok(wq, __builtin_return_address(0)))
-		return;
-	if (runs_on(wq)) {
-		log_err("workqueue %s: drained by one of its own items, at "
-			"%p; nothing is done",
-			wq->name, __builtin_return_address(0));
-		return;
-	}
 	lock(&wq->lock);
 	if (!wq->nr_drainers++)
 		atomic_fetch_or(&wq->flags, __WQ_DRAINING);
 	unlock(&wq->lock);
 	do {
-		flush_workqueue(wq);
+		flush_all(wq);
 		if (++tries == 10 || tries == 100 || tries == 1000)
 			log_warn("workqueue %s: still not empty after %u "
 				 "flushes of a drain",
@@ -239,21 +224,21 @@ void drain_workqueue(struct workqueue_struct *wq)
 	unlock(&wq->lock);
 }
 
-void destroy_workqueue(struct workqueue_struct *wq)
+void drain_workqueue(struct workqueue_struct *wq)
+{
+	void *caller = __builtin_return_address(0);
+
+	life_check_early();
+	if (queue_wq_ok(wq, caller) && depend_on_queue(wq, "drained", caller))
+		drain(wq);
+}
+
+static void destroy(struct workqueue_struct *wq)
 {
 	struct workqueue_struct *old;
 
-	life_check_early();
-	if (!queue_wq_ok(wq, __builtin_return_address(0)))
-		return;
-	if (runs_on(wq)) {
-		log_err("workqueue %s: destroyed by one of its own items, at "
-			"%p; nothing is done",
-			wq->name, __builtin_return_address(0));
-		return;
-	}
 	atomic_fetch_or(&wq->flags, __WQ_DESTROYING);
-	drain_workqueue(wq);
+	drain(wq);
 	if (in_flight(wq)) {
 		log_err("workqueue %s: busy after it was drained; leaked",
 			wq->name);
@@ -270,6 +255,15 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	unlock(&registry_lock);
 	if (old)
 		free_wq(old);
+}
+
+void destroy_workqueue(struct workqueue_struct *wq)
+{
+	void *caller = __builtin_return_address(0);
+
+	life_check_early();
+	if (queue_wq_ok(wq, caller) && depend_on_queue(wq, "destroyed", caller))
+		destroy(wq);
 }
 
 /* This CPU if it is on the node, or else another one of it. */

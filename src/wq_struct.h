@@ -33,12 +33,12 @@ struct workqueue_struct {
 	char name[WQ_NAME_LEN];	       /* I */
 
 	struct lock lock;
-	struct list pwqs;   /* W: all that it has or had, oldest first */
-	int max_active;	    /* W: as set by the user */
-	int min_active;	    /* W: of an unbound one, on each NUMA node */
-	bool frozen;	    /* W: and under the registry lock */
-	int nr_nodes;	    /* I: with nodes */
-	struct node *nodes; /* W: by NUMA node, then "none"; set once */
+	struct list pwqs;	/* W: all that it has or had, oldest first */
+	_Atomic int max_active; /* A: as set by the user; under lock */
+	int min_active;		/* W: of an unbound one, on each NUMA node */
+	bool frozen;		/* W: and under the registry lock */
+	int nr_nodes;		/* I: with nodes */
+	struct node *nodes;	/* W: by NUMA node, then "none"; set once */
 	struct workqueue_attrs *attrs; /* registry lock: of an unbound one */
 	int nr_drainers;	       /* W */
 	uint64_t epoch;		       /* W */

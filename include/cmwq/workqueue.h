@@ -273,9 +273,8 @@ struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
 
 /*
  * Drain the workqueue and free it. Nobody may queue on it any more. A queue
- * that is still busy afterwards is reported and leaked. NULL is reported. An
- * item of the queue must not call it: that is reported and does nothing.
- * May sleep.
+ * that is still busy afterwards is reported and leaked. NULL is reported.
+ * May sleep; "Waiting in an item" below applies.
  */
 void destroy_workqueue(struct workqueue_struct *wq) CMWQ_API(destroy_workqueue);
 
@@ -283,7 +282,8 @@ void destroy_workqueue(struct workqueue_struct *wq) CMWQ_API(destroy_workqueue);
  * Wait until the queue is empty, also of items that its items queue. While it
  * waits, queueing from anywhere else is refused: queue_work() then returns
  * true as in the kernel, but the item is dropped, idle, and the refusal is
- * logged. Armed timers of delayed work are not seen. May sleep.
+ * logged. Armed timers of delayed work are not seen. May sleep; "Waiting in an
+ * item" applies.
  */
 void drain_workqueue(struct workqueue_struct *wq) CMWQ_API(drain_workqueue);
 
@@ -292,6 +292,25 @@ void drain_workqueue(struct workqueue_struct *wq) CMWQ_API(drain_workqueue);
  * queued later may or may not have. Callers at the same time share the
  * waiting: 15 may be under way, more wait their turn. Armed timers of delayed
  * work are not seen. May sleep.
+ *
+ * Waiting in an item. An item may wait for others, but not for what cannot be
+ * over before it is itself. Where that is certain, the call reports it with the
+ * names of both and does not wait:
+ *
+ *  - flush_workqueue(), drain_workqueue() and destroy_workqueue() of a workqueue
+ *    by one of its own items do nothing. (All items but the caller would not do:
+ *    some of them may wait behind it for max_active, or for it as it does.)
+ *  - flush_work() and flush_delayed_work() return false for the item that calls
+ *    them, and for one that cannot start before that is done because it is
+ *    queued behind it where max_active is 1.
+ *  - cancel_work_sync(), disable_work_sync() and those for delayed work, for the
+ *    item that calls them, take back what is pending and return whether anything
+ *    was, like the forms without _sync.
+ *
+ * Reported once for each pair and then waited for: an item of a WQ_MEM_RECLAIM
+ * workqueue waits for a workqueue without that flag, or for an item of one. (Not
+ * meant are cancels, which wait for a run that has its thread, and those that
+ * create_workqueue() and its kin made.)
  */
 void flush_workqueue(struct workqueue_struct *wq) CMWQ_API(flush_workqueue);
 #define __flush_workqueue(wq)  flush_workqueue(wq)
@@ -454,7 +473,7 @@ bool mod_delayed_work_on(int cpu, struct workqueue_struct *wq,
  * Wait until the item's last queueing has run. Returns true if there was
  * something to wait for, false if it was idle. A requeue that happens after a
  * running item was found is not waited for. flush_delayed_work() first queues
- * an item whose timer is armed. May sleep.
+ * an item whose timer is armed. May sleep; "Waiting in an item" applies.
  */
 bool flush_work(struct work_struct *work) CMWQ_API(flush_work);
 bool flush_delayed_work(struct delayed_work *dwork)
@@ -465,7 +484,7 @@ bool flush_delayed_work(struct delayed_work *dwork)
  * not wait for a run in progress; cancel_work_sync() does, and keeps the item
  * from being queued by anybody (itself included) while it waits: then it is
  * neither queued nor running. Of several callers at once one gets true. The
- * _sync forms may sleep; an item must not call them for itself.
+ * _sync forms may sleep; "Waiting in an item" applies.
  */
 bool cancel_work(struct work_struct *work) CMWQ_API(cancel_work);
 bool cancel_work_sync(struct work_struct *work) CMWQ_API(cancel_work_sync);

@@ -4,7 +4,7 @@
  * with a thread stopped at every step.
  * See schedule.h.
  *
- * rooms: log life param
+ * rooms: log life param symbol
  * timeout: 300
  */
 #include "unit/schedule_world.h"

@@ -80,6 +80,7 @@ static inline int sim_futex_wait_until(_Atomic uint32_t *word, uint32_t val,
 #include "../../src/queue.c"
 #include "../../src/exec.c"
 #define complete_waiters cancel_complete_waiters
+#include "../../src/depend.c"
 #include "../../src/flush.c"
 #include "../../src/cancel.c"
 
