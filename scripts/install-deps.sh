@@ -52,6 +52,7 @@ if [ "$group" != run ]; then
 	need g++ has g++
 	need binutils has nm
 	need libcmocka-dev pkg-config --exists cmocka
+	need mandoc has mandoc
 	need openssl has openssl
 	need valgrind has valgrind
 fi

@@ -7,6 +7,7 @@
 #	list.sh programs DIR	C files of DIR that have a main(), one per line
 #	list.sh tests DIR	C files of DIR as PATH;TIMEOUT;PARALLEL;ROOMS
 #	list.sh scripts DIR	shell scripts of DIR as PATH;TIMEOUT;PARALLEL;
+#	list.sh pages		manual pages as PATH;NAMES, without the first one
 #	list.sh signature	changes when the build must be configured anew
 #
 # A test says what it needs in its first 40 lines, one per line:
@@ -44,6 +45,16 @@ describe()
 	done
 }
 
+pages()
+{
+	files man 1 '*.[1-9]' | while IFS= read -r f; do
+		printf '%s;' "$f"
+		sed -n '/^\.Nd/q; s/^\.Nm \([^ ]*\).*/\1/p' "$f" |
+			sed 1d | tr '\n' ' '
+		echo
+	done
+}
+
 case "${1:-}" in
 sources)
 	files "$2" 9 '*.c'
@@ -61,6 +72,9 @@ tests)
 scripts)
 	files "$2" 1 '*.sh' | describe
 	;;
+pages)
+	pages
+	;;
 signature)
 	for d in src bench tools; do
 		"$0" sources "$d"
@@ -70,9 +84,10 @@ signature)
 		"$0" tests "$d"
 	done
 	"$0" scripts tests
+	"$0" pages
 	;;
 *)
-	echo "usage: list.sh sources|programs|tests|scripts|signature [DIR]" >&2
+	echo "usage: list.sh sources|programs|tests|scripts|pages|signature [DIR]" >&2
 	exit 2
 	;;
 esac

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # install.sh - what "make install" installs is enough to build and run the
-# smallest program, with pkg-config, against either library.
+# smallest program, with pkg-config, against either library; and each name of a
+# manual page leads to it.
 
 set -eu
 [ "${CMWQ_SANITIZE:-none}" = none ] || exit 77
@@ -11,6 +12,12 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
 meson install -C "$CMWQ_BUILD" --no-rebuild --quiet --destdir "$root"
+
+man=$(dirname "$(find "$root" -name cmwq.7)")/..
+for page in cmwq.7 cmwq-sum.1 queue_work.3 schedule_work.3 HZ.3; do
+	[ -s "$man/man${page##*.}/$page" ] || { echo "no $page"; exit 1; }
+done
+[ -z "$(find "$man" -type l ! -exec test -e {} ';' -print)" ]
 
 pc=$(find "$root" -name cmwq.pc)
 [ -n "$pc" ] || { echo "no cmwq.pc"; exit 1; }
