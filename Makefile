@@ -15,8 +15,8 @@ deps := scripts/install-deps.sh
 test := scripts/test.sh
 
 .PHONY: all help run test test-debug test-sanitize test-asan test-tsan
-.PHONY: test-detectors bench clang format check-format floors models install
-.PHONY: clean
+.PHONY: test-detectors test-arm64 bench clang format check-format floors
+.PHONY: models install clean
 
 all: ## build everything in build/release
 	@$(deps) test
@@ -60,6 +60,10 @@ test-tsan:
 	@CC=clang $(build) build/tsan -Dlockdep=true -Db_lundef=false \
 		-Db_sanitize=thread -Dbenches=false
 	@$(test) build/tsan --no-suite house $(TESTARGS)
+
+test-arm64: ## cross-build for arm64 and test under qemu
+	@$(deps) arm64
+	@scripts/arm64.sh $(TESTARGS)
 
 test-detectors: ## the tests without the sentinel, then without the tick
 	@$(deps) test

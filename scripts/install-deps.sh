@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# install-deps.sh [run|test|sanitize|all] - install what is missing on a Debian
-# machine, as root or through sudo. Says nothing and does nothing when all is
-# there. Each group includes the ones before it.
+# install-deps.sh [run|test|sanitize|all|arm64] - install what is missing on a
+# Debian machine, as root or through sudo. Says nothing and does nothing when all is
+# there. Each of the first four groups includes the ones before it.
 #
 #	run		build the library and its tools
 #	test		build and run the tests
 #	sanitize	the same under the sanitizers
 #	all		the formatter and the models
+#	arm64		what "test" includes, and to build for arm64 and run that
 
 set -eu
 group=${1:-all}
@@ -59,12 +60,16 @@ fi
 
 case $group in
 run | test) ;;
+arm64)
+	need gcc-aarch64-linux-gnu has aarch64-linux-gnu-gcc
+	need qemu-user-static has qemu-aarch64-static
+	;;
 sanitize | all)
 	need clang has clang
 	need libclang-rt-dev links clang -fsanitize=thread
 	;;
 *)
-	echo "usage: install-deps.sh [run|test|sanitize|all]" >&2
+	echo "usage: install-deps.sh [run|test|sanitize|all|arm64]" >&2
 	exit 2
 	;;
 esac

@@ -12,6 +12,7 @@
 #include "harness.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -369,6 +370,22 @@ static void child_params(const char *more)
 	setenv("CMWQ_PARAMS", buf, 1);
 }
 
+/* Meson says what it takes to run a program of another architecture. */
+static void exec_self(const char *test)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (!getenv("MESON_EXE_WRAPPER")) {
+		execl("/proc/self/exe", program_invocation_name, "--child",
+		      test, (char *)NULL);
+		return;
+	}
+	path[n < 0 ? 0 : n] = '\0';
+	execl("/bin/sh", "sh", "-c", "exec $MESON_EXE_WRAPPER \"$@\"", "sh",
+	      path, "--child", test, (char *)NULL);
+}
+
 static void child_exec(struct test *t, const char *params, int out)
 {
 	cpu_set_t set;
@@ -387,8 +404,7 @@ static void child_exec(struct test *t, const char *params, int out)
 	}
 	dup2(out, 1);
 	dup2(out, 2);
-	execl("/proc/self/exe", program_invocation_name, "--child", t->name,
-	      (char *)NULL);
+	exec_self(t->name);
 	_exit(126);
 }
 

@@ -139,11 +139,18 @@ TEST(requeueing_item_stops)
 	destroy_workqueue(wq);
 }
 
+static unsigned int queued_on(struct workqueue_struct *wq)
+{
+	struct cmwq_stats stats;
+
+	EXPECT(cmwq_get_stats(wq, &stats));
+	return stats.in_flight;
+}
+
 /* Timers fire; their items join those that wait, in the order of their time. */
 TEST(delayed_work_fires_meanwhile)
 {
 	struct workqueue_struct *wq = alloc(WQ_UNBOUND, 1);
-	uint64_t start = now_ns();
 
 	freeze_workqueues_begin();
 	for (int i = 0; i < 3; i++) {
@@ -152,7 +159,7 @@ TEST(delayed_work_fires_meanwhile)
 		EXPECT(queue_delayed_work(wq, &it[i].dwork,
 					  (unsigned long)(5 + 20 * i)));
 	}
-	wait_for(now_ns() > start + 100000000);
+	wait_for(queued_on(wq) == 3);
 	linger();
 	EXPECT_EQ(items_started(it, 3), 0);
 	thaw_workqueues();

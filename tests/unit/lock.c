@@ -249,6 +249,9 @@ static int in_child(void (*fn)(int, int), int a, int b, char *said, size_t size)
 	close(fd[1]);
 	n = read(fd[0], said, size - 1);
 	said[n > 0 ? n : 0] = '\0';
+	/* An emulator adds a line of its own. */
+	if (strchr(said, '\n'))
+		strchr(said, '\n')[1] = '\0';
 	close(fd[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
