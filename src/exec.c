@@ -63,6 +63,7 @@ static struct pwq *begin(struct worker *w, struct pool *pool,
 	if (unlikely(word & WORD_WAITERS))
 		take_waiters(w, pool, work);
 	w->seq++;
+	w->desc[0] = '\0';
 	w->current_colour = word_colour(word);
 	atomic_store_explicit(
 		&pool->seq,
@@ -91,7 +92,6 @@ static void finish(struct worker *w, struct pool *pool, struct pwq *pwq)
 	REQUIRES(pool->lock)
 {
 	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
-	w->desc[0] = '\0';
 	if (unlikely(
 		    atomic_load_explicit(&w->hint_depth, memory_order_relaxed)))
 		atomic_store(&w->hint_depth, 0);

@@ -359,7 +359,7 @@ int os_gettid(void)
 
 /* Not open() and so on: they are cancellation points, and we may be called by a
  * thread of the program that somebody cancels. Returns the length. */
-static size_t read_task_file(int tid, const char *name, char *buf, size_t size)
+size_t os_read_task_file(int tid, const char *name, char *buf, size_t size)
 {
 	char path[48];
 	int saved = errno;
@@ -392,7 +392,7 @@ enum os_thread_state os_thread_state(int tid)
 {
 	char buf[STAT_SIZE];
 
-	if (!read_task_file(tid, "stat", buf, sizeof(buf)))
+	if (!os_read_task_file(tid, "stat", buf, sizeof(buf)))
 		return OS_THREAD_UNKNOWN;
 	return parse_state(buf);
 }
@@ -465,7 +465,7 @@ unsigned long os_thread_waits(int tid)
 	char buf[4096];
 	const char *p;
 
-	if (!read_task_file(tid, "status", buf, sizeof(buf)))
+	if (!os_read_task_file(tid, "status", buf, sizeof(buf)))
 		return 0;
 	p = strstr(buf, field);
 	return p ? strtoul(p + sizeof(field) - 1, NULL, 10) : 0;

@@ -14,7 +14,8 @@ struct symbol {
 /*
  * "function+0x12", or "function" at its start; for one that the dynamic linker
  * does not know, such as a static one, "program+0x1234", which addr2line -f -e
- * program 0x1234 resolves. May take the lock of the dynamic linker.
+ * program 0x1234 resolves. Takes no lock and no memory, so it answers also while a
+ * thread hangs in dlopen(), for instance the one that is reported.
  */
 const char *symbol_name(struct symbol *symbol, const void *address);
 

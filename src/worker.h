@@ -51,7 +51,7 @@ struct worker {
 	uint64_t tick_cpu;	     /* P: CPU time then */
 	unsigned long tick_waits;    /* P: how often it had slept then */
 	struct worker *next_free;    /* slot lock */
-	char desc[WORKER_DESC_LEN];  /* S */
+	char desc[WORKER_DESC_LEN];  /* P: of the current item, or the last */
 };
 
 /* A thread in flush_work() or a cancel: woken when the item's run is over. */

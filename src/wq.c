@@ -355,13 +355,19 @@ struct work_struct *current_work(void)
 void set_worker_desc(const char *fmt, ...)
 {
 	struct worker *w = worker_self();
+	char desc[WORKER_DESC_LEN] = "";
+	struct pool *pool;
 	va_list ap;
 
 	if (!w || !fmt)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(w->desc, sizeof(w->desc), fmt, ap);
+	vsnprintf(desc, sizeof(desc), fmt, ap);
 	va_end(ap);
+	pool = atomic_load(&w->pool);
+	pool_lock(pool);
+	memcpy(w->desc, desc, sizeof(w->desc));
+	pool_unlock(pool);
 }
 
 bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats)

@@ -533,10 +533,54 @@ struct work_struct *current_work(void) CMWQ_API(current_work);
 bool workqueue_congested(int cpu, struct workqueue_struct *wq)
 	CMWQ_API(workqueue_congested);
 
-/* Describe what the calling worker is doing; at most 31 characters are kept
- * until its item ends. Elsewhere it does nothing. */
+/*
+ * Describe what the calling worker is doing, for print_worker_info(),
+ * wq_worker_comm() and reports. At most 31 characters are kept, until the worker
+ * starts its next item. Elsewhere it does nothing.
+ */
 void set_worker_desc(const char *fmt, ...) CMWQ_API(set_worker_desc)
 	__attribute__((format(printf, 1, 2)));
+
+/*
+ * What there is to do, written to the log line by line (CMWQ_LOG_INFO): each
+ * workqueue that has items, its part of each pool, the items there: those that run,
+ * with their threads, those that are pending, and those that wait behind max_active
+ * (inactive). show_all_workqueues() adds the pools that have anything to do, and
+ * show_one_workqueue() writes nothing about a workqueue without items. A snapshot,
+ * pool by pool.
+ *
+ *	workqueue disk: WQ_PERCPU, max_active 2
+ *	  pool cmwq/1 (CPU 1, nice 0): 2 active of 2, 6 in all
+ *	    running: read_block (item 0x55d0e3c0a0e0, thread 4711, asleep)
+ *	    pending: read_block (item 0x55d0e3c0a100)
+ *	    inactive: 3*read_block, write_block (item 0x55d0e3c0a180)
+ *
+ * A function has its name if it is exported: by a shared object, or by a program that
+ * was linked with -rdynamic. Otherwise it is "program+0x1234", for addr2line. May
+ * sleep.
+ */
+void show_all_workqueues(void) CMWQ_API(show_all_workqueues);
+void show_one_workqueue(struct workqueue_struct *wq)
+	CMWQ_API(show_one_workqueue);
+void show_freezable_workqueues(void) CMWQ_API(show_freezable_workqueues);
+
+/*
+ * One line about a worker: workqueue, function and item that it runs, what
+ * set_worker_desc() said; or which workqueue it last worked for. @tid is the id of
+ * its thread (where the kernel takes a task); about other threads nothing is said.
+ * @log_lvl is one of the kernel's KERN_ strings or a digit: "0" to "3" become
+ * CMWQ_LOG_ERR, "4" CMWQ_LOG_WARN, all else and NULL CMWQ_LOG_INFO. May sleep.
+ */
+void print_worker_info(const char *log_lvl, int tid)
+	CMWQ_API(print_worker_info);
+
+/*
+ * Write the name of a thread of this process to @buf, cut to @size bytes with the
+ * terminating NUL. A worker's is followed by what it does ("cmwq/1:2+disk") or did
+ * last ("cmwq/1:2-disk"): the text of set_worker_desc() or the workqueue. Empty if
+ * there is no such thread. May sleep.
+ */
+void wq_worker_comm(char *buf, size_t size, int tid) CMWQ_API(wq_worker_comm);
 
 /*
  * The three stages of the start. They run by themselves (the first before

@@ -614,6 +614,16 @@ unsigned long os_thread_waits(int tid)
 	return f ? f->waits : 0;
 }
 
+/* There is no /proc. */
+size_t os_read_task_file(int tid, const char *name, char *buf, size_t size)
+{
+	(void)tid;
+	(void)name;
+	if (size)
+		buf[0] = '\0';
+	return 0;
+}
+
 /* --- CPUs and process --- */
 
 void fake_set_cpus(int nr, uint64_t allowed)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <dlfcn.h>
+#include <sys/auxv.h>
 
 #include "symbol.h"
 
@@ -51,6 +53,42 @@ static void test_static(void **state)
 	assert_int_equal(off_next, off + 1);
 }
 
+/* What dladdr() says, of whatever kind of function and library. */
+static void test_as_dladdr(void **state)
+{
+	static const char *const functions[] = {
+		"qsort", "dlsym", "fputs", "memcpy", "_cmocka_run_group_tests",
+	};
+	struct symbol s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		char *addr = dlsym(RTLD_DEFAULT, functions[i]);
+		Dl_info info;
+
+		assert_non_null(addr);
+		assert_int_not_equal(dladdr(addr, &info), 0);
+		/* Several names can have one address. */
+		if (info.dli_sname)
+			assert_ptr_equal(dlsym(RTLD_DEFAULT,
+					       symbol_name(&s, addr)),
+					 addr);
+	}
+}
+
+/* Its tables hold offsets, not addresses. */
+static void test_vdso(void **state)
+{
+	char *vdso = (char *)getauxval(AT_SYSINFO_EHDR);
+	struct symbol s;
+
+	(void)state;
+	if (!vdso)
+		skip();
+	for (int i = 0; i < 4096; i += 16)
+		assert_int_not_equal(symbol_name(&s, vdso + i)[0], '\0');
+}
+
 static void test_no_code(void **state)
 {
 	struct symbol s;
@@ -64,8 +102,8 @@ static void test_no_code(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exported),
-		cmocka_unit_test(test_static),
+		cmocka_unit_test(test_exported),  cmocka_unit_test(test_static),
+		cmocka_unit_test(test_as_dladdr), cmocka_unit_test(test_vdso),
 		cmocka_unit_test(test_no_code),
 	};
 
