@@ -72,10 +72,43 @@ static void use_it(void)
 	destroy_workqueue(unbound);
 }
 
+static long status_field(const char *name)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	size_t len = strlen(name);
+	char line[256];
+	long value = -1;
+
+	ASSERT(f);
+	while (value < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, len) && line[len] == ':')
+			value = atol(line + len + 1);
+	fclose(f);
+	return value;
+}
+
+/* What it costs to have touched every CPU once: two threads for a pool that was
+ * used, a sentinel, and the timer thread; a stack each. */
+static void touch_every_cpu(void)
+{
+	long threads = status_field("Threads"), kib = status_field("VmRSS");
+	struct workqueue_struct *wq = alloc_workqueue("touch", WQ_PERCPU, 0);
+
+	queue_everywhere(wq);
+	threads = status_field("Threads") - threads;
+	kib = status_field("VmRSS") - kib;
+	destroy_workqueue(wq);
+	EXPECT(threads > 256 && threads <= 3 * 256 + 1);
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+	EXPECT(kib <= threads * 64);
+#endif
+}
+
 TEST(machine_of_256, .hidden = true)
 {
 	ASSERT_EQ(nr_cpu_ids, 256);
 	ASSERT_EQ(num_online_cpus(), 256);
+	touch_every_cpu();
 	use_it();
 }
 
@@ -186,4 +219,58 @@ TEST(many_load_it)
 		thread_start(&t[i], init_topology, NULL);
 	for (int i = 0; i < 8; i++)
 		EXPECT_EQ(thread_join(&t[i]), 1);
+}
+
+/*
+ * For tests/shards.sh, which has valgrind write down every access: what
+ * queue_work() does on CPUs of two shards, between stores to the two marks. Both
+ * pools are full and have work waiting, and the tick is on: as it is when it
+ * matters.
+ */
+enum {
+	SHARD_CPUS = 8,
+	NR_PUSHED = 16
+};
+static _Alignas(64) _Atomic int window_opens, window_closes;
+static struct {
+	_Alignas(64) struct work_struct work;
+} pushed[NR_PUSHED];
+static struct item holder[2 * SHARD_CPUS];
+
+static void nothing(struct work_struct *work)
+{
+	(void)work;
+}
+
+static void queue_watched(struct workqueue_struct *wq, int i)
+{
+	int cpu = i % 2 ? 71 : 0;
+
+	INIT_WORK(&pushed[i].work, nothing);
+	atomic_store(&window_opens, i);
+	queue_work_on(cpu, wq, &pushed[i].work);
+	atomic_store(&window_closes, i);
+}
+
+TEST(queue_on_two_shards, .hidden = true)
+{
+	struct workqueue_struct *wq = alloc_workqueue("shards", WQ_UNBOUND, 0);
+	const int n = 2 * SHARD_CPUS;
+	int local;
+
+	ASSERT_EQ(nr_cpu_ids, 72);
+	workqueue_init_topology();
+	for (int i = 0; i < n; i++) {
+		item_init_held(&holder[i]);
+		queue_work_on(i % 2 ? 71 : 0, wq, &holder[i].work);
+	}
+	wait_for(items_started(holder, n) == n);
+	printf("marks %p %p stack %p\n", (void *)&window_opens,
+	       (void *)&window_closes, (void *)&local);
+	fflush(stdout);
+	for (int i = 0; i < NR_PUSHED; i++)
+		queue_watched(wq, i);
+	for (int i = 0; i < n; i++)
+		item_release(&holder[i]);
+	destroy_workqueue(wq);
 }
