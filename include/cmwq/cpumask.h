@@ -21,7 +21,7 @@
  * those that this process may use. Both are there before main().
  *
  * Contexts. All of it may be called anywhere, signal handlers included, but for
- * what allocates. cpumask_set_cpu(), cpumask_clear_cpu() and the
+ * what allocates, reads or writes text. cpumask_set_cpu(), cpumask_clear_cpu() and the
  * cpumask_test_and_ functions are atomic for their bit (the latter are also full
  * barriers); the others are not, so a mask that others may change needs a
  * lock. A CPU number must be less than nr_cpu_ids; setting or clearing another

@@ -132,7 +132,7 @@ struct workqueue_attrs {
 	struct cpumask *cpumask; /* the CPUs they may use */
 	bool affn_strict; /* never leave the pod; else only start there */
 	enum wq_affn_scope affn_scope;
-	bool ordered; /* one item at a time, in queueing order */
+	bool ordered; /* the workqueue's; what is set here means nothing */
 };
 
 enum {
@@ -583,10 +583,11 @@ void print_worker_info(const char *log_lvl, int tid)
 void wq_worker_comm(char *buf, size_t size, int tid) CMWQ_API(wq_worker_comm);
 
 /*
- * The three stages of the start. They run by themselves (the first before
- * main(), the others at the first queueing); a program calls workqueue_init()
- * to have all initial workers at a time of its own choice. Each may be called
- * any number of times.
+ * The three stages of the start. They run by themselves: the first before
+ * main(), the second bit by bit as pools get their first items, the third soon
+ * after the first item on an unbound queue. A program calls workqueue_init() to
+ * have all initial workers at a time of its own choice. Each may be called any
+ * number of times.
  */
 void workqueue_init_early(void) CMWQ_API(workqueue_init_early);
 void workqueue_init(void) CMWQ_API(workqueue_init);
