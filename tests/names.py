@@ -135,6 +135,12 @@ def private_names(source):
     return set(re.findall(r'`([^`]+)`', section.group(1))) if section else set()
 
 
+def parameters(source):
+    """Names as they stand in the table of src/param.c."""
+    with open(os.path.join(source, 'src/param.c'), encoding='utf-8') as f:
+        return set(re.findall(r'"((?:workqueue|cmwq)\.\w+)"', f.read()))
+
+
 if __name__ == '__main__':
     for n, k in sorted(public_names(os.path.dirname(
             os.path.dirname(os.path.abspath(__file__))))[0].items()):
