@@ -37,6 +37,7 @@
 #define RECHECK_INTERVAL (50 * NSEC_PER_USEC)
 
 struct sentinel *sentinels;
+struct bh_cpu *bh_cpus;
 _Atomic int tick_on;
 
 int cm_init(void)
@@ -44,7 +45,8 @@ int cm_init(void)
 	size_t n = (size_t)os_nr_cpus();
 
 	sentinels = aligned_alloc(64, n * sizeof(*sentinels));
-	if (!sentinels)
+	bh_cpus = aligned_alloc(64, n * sizeof(*bh_cpus));
+	if (!sentinels || !bh_cpus)
 		return -ENOMEM;
 	cm_reset();
 	return 0;
@@ -55,6 +57,11 @@ void cm_reset(void)
 	for (int cpu = 0; cpu < os_nr_cpus(); cpu++) {
 		atomic_store(&sentinels[cpu].state, SENTINEL_ABSENT);
 		atomic_store(&sentinels[cpu].want, false);
+		atomic_store(&bh_cpus[cpu].state, BH_ABSENT);
+		atomic_store(&bh_cpus[cpu].want, false);
+		lock_init(&bh_cpus[cpu].lock, RANK_BH);
+		for (int hi = 0; hi < NR_PRIORITIES; hi++)
+			bh_cpus[cpu].worker[hi] = NULL;
 	}
 	atomic_store(&tick_on, TICK_OFF);
 }
@@ -80,6 +87,20 @@ bool cm_wake_idle(struct pool *pool, bool again)
 		return false;
 	os_futex_wake(&w->wake, 1);
 	return true;
+}
+
+void cm_wake_bh(struct pool *pool, bool again)
+{
+	struct bh_cpu *bh = &bh_cpus[pool->id];
+	uint32_t state = atomic_load(&bh->state);
+
+	if (state == BH_ASLEEP)
+		again |= atomic_compare_exchange_strong(&bh->state, &state,
+							BH_AWAKE);
+	if (state == BH_ABSENT && !atomic_exchange(&bh->want, true))
+		timer_wake();
+	else if (again)
+		os_futex_wake(&bh->state, 1);
 }
 
 static void arm_one(int cpu, bool rested)
@@ -146,6 +167,11 @@ void cm_kick(struct pool *pool)
 {
 	int running = atomic_load(&pool->nr_running);
 
+	if (unlikely(pool->bh)) {
+		cm_wake_bh(pool, false);
+		cm_start_tick();
+		return;
+	}
 	cm_start_tick();
 	if (worth_waking(pool, running)) {
 		cm_wake_idle(pool, false);
@@ -194,6 +220,10 @@ void cm_watch(struct pool *pool, bool fresh)
 
 	if (fresh)
 		atomic_thread_fence(memory_order_seq_cst);
+	if (unlikely(pool->bh)) {
+		cm_kick(pool);
+		return;
+	}
 	cm_start_tick();
 	if (worth_waking(pool, running))
 		cm_wake_idle(pool, false);

@@ -24,6 +24,26 @@ struct sentinel {
 
 extern struct sentinel *sentinels; /* by CPU */
 
+/* Who runs the BH items of a CPU; see bh.c. */
+enum bh_state {
+	BH_ABSENT, /* no thread */
+	BH_ASLEEP, /* on the futex, or about to look once more */
+	BH_AWAKE,  /* looks before it sleeps again; or is being created */
+};
+
+struct bh_cpu {
+	/* Read by those who queue. */
+	_Alignas(64) _Atomic uint32_t state; /* A: enum; the futex */
+	_Atomic bool want; /* A: asks the timer thread for the thread */
+
+	/* Held by the one who runs items, the thread or in its place another. */
+	_Alignas(64) struct lock lock;
+	struct worker *worker[NR_PRIORITIES]; /* lock: of the pools */
+	int tid;			      /* lock: the thread that has it */
+};
+
+extern struct bh_cpu *bh_cpus; /* by CPU */
+
 int cm_init(void);
 void cm_reset(void); /* in a forked child */
 
@@ -33,6 +53,9 @@ void cm_kick(struct pool *pool);
 /* Wake the pool's first idle worker; @again even if it has been woken. False
  * if there is none, or it is on its way. */
 bool cm_wake_idle(struct pool *pool, bool again);
+
+/* Of a BH pool: wake who runs its items; @again even if that has been done. */
+void cm_wake_bh(struct pool *pool, bool again);
 
 /* May a worker that is not running yet start an item, is it not even worth
  * while to go to sleep, may one that finished take another? */

@@ -3,7 +3,8 @@
  * depend - what an item must not wait for. See depend.h.
  *
  * Certain ones are refused, since they would never end: the item itself, its
- * whole workqueue, and an item that cannot start before the caller's is done. A
+ * whole workqueue, and an item that cannot start before the caller's is done, as all
+ * BH items of a CPU cannot while one runs. A BH item waits for no BH workqueue. A
  * flush by one of the queue's own items could leave out that item, but not all
  * others that flush the same queue, nor those that wait behind them for
  * max_active; so it waits for nothing at all.
@@ -20,6 +21,7 @@
 
 #include <string.h>
 
+#include "bh.h"
 #include "log.h"
 #include "symbol.h"
 
@@ -27,11 +29,14 @@
 
 static _Atomic uint64_t pairs[PAIRS]; /* A: hashes of what was reported */
 
-/* The worker that the calling thread is, if it runs an item. */
+/* The worker that the calling thread is, if it runs an item, be it a BH item. */
 static struct worker *self_with_item(void)
 {
-	struct worker *w = worker_self();
+	struct worker *w = bh_self();
 
+	if (unlikely(w))
+		return w;
+	w = worker_self();
 	return w && atomic_load(&w->current_work) ? w : NULL;
 }
 
@@ -71,6 +76,12 @@ void depend_begin(struct depend *d, struct work_struct *work, bool runs,
 	d->runs = runs;
 }
 
+/* Of the two BH pools of a CPU only one runs an item at a time. */
+static bool shares_bh_context(struct pool *a, struct pool *b)
+{
+	return a->bh && b->bh && a->id == b->id;
+}
+
 bool depend_is_behind(struct depend *d, struct pwq *pwq)
 {
 	struct worker *self = d->self;
@@ -80,6 +91,8 @@ bool depend_is_behind(struct depend *d, struct pwq *pwq)
 	/* In one pool an item does not run twice, on whichever workqueues. */
 	if (worker_runs(self, d->work) &&
 	    atomic_load(&self->pool) == pwq_pool(pwq))
+		return true;
+	if (shares_bh_context(pwq_pool(pwq), atomic_load(&self->pool)))
 		return true;
 	if (pwq->wq != d->wq || !work_inactive(d->work))
 		return false;
@@ -186,6 +199,13 @@ bool depend_on_queue(struct workqueue_struct *wq, const char *what,
 	if (atomic_load(&self->current_wq) == wq) {
 		log_err("workqueue %s is %s by its own item %s, at %s; that "
 			"would never end, so nothing is done",
+			wq->name, what, symbol_func(&func, self_func(self)),
+			symbol_name(&at, caller));
+		return false;
+	}
+	if (wq->flags & WQ_BH && atomic_load(&self->pool)->bh) {
+		log_err("workqueue %s is %s by the BH item %s, at %s, behind "
+			"which its items may wait; nothing is done",
 			wq->name, what, symbol_func(&func, self_func(self)),
 			symbol_name(&at, caller));
 		return false;

@@ -191,8 +191,10 @@ void dump_add_pwq(struct lines *l, const struct dump_pwq *pwq)
 {
 	lines_add(l, "  ");
 	dump_add_pool(l, pwq->pool);
-	lines_add(l, ": %d active of %d, %d in all%s%s", pwq->active,
-		  pwq->max_active, pwq->in_flight,
+	lines_add(l, ": %d active", pwq->active);
+	if (!pwq->pool->bh)
+		lines_add(l, " of %d", pwq->max_active);
+	lines_add(l, ", %d in all%s%s", pwq->in_flight,
 		  pwq->retired ? ", replaced" : "",
 		  pwq->plugged ? ", waits for the pool before" : "");
 	lines_end(l);
@@ -223,6 +225,11 @@ static void add_cpus(struct lines *l, struct pool *pool)
 
 void dump_add_pool(struct lines *l, struct pool *pool)
 {
+	if (pool->bh) {
+		lines_add(l, "pool cmwq/bh:%d (CPU %d, %s priority)", pool->id,
+			  pool->id, pool->highpri ? "high" : "normal");
+		return;
+	}
 	lines_add(l, "pool cmwq/%s%d%s (", pool->cpu < 0 ? "u" : "", pool->id,
 		  pool->highpri ? "H" : "");
 	if (pool->cpu >= 0)

@@ -131,6 +131,11 @@ static void run_one(struct worker *w, struct pool *pool,
 	finish(w, pool, pwq);
 }
 
+void exec_first(struct worker *w, struct pool *pool)
+{
+	run_one(w, pool, entry_work(pool->worklist.next), false);
+}
+
 /* An item that was claimed while it ran waits for the worker that runs it. */
 static bool collides(struct pool *pool, struct work_struct *work)
 	REQUIRES(pool->lock)

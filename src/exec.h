@@ -8,4 +8,8 @@
 /* The body of a worker thread; the argument is its struct worker. */
 void *exec_thread(void *worker);
 
+/* Run the first item of the worklist of a pool whose only worker is @w: in this
+ * thread. Drops and retakes the lock. */
+void exec_first(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
+
 #endif

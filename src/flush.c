@@ -14,6 +14,7 @@
  */
 #include "flush.h"
 
+#include "bh.h"
 #include "cm.h"
 #include "depend.h"
 #include "life.h"
@@ -36,9 +37,11 @@ void backoff_wait(struct backoff *b)
 	os_sleep_ns(SLEEP_NS << (step < MAX_STEP ? step : MAX_STEP - 1));
 }
 
-static void wait_for(struct waiter *waiter)
+static void wait_for(struct waiter *waiter, struct pool *pool)
 {
 	life_wait_online();
+	if (!pool->bh)
+		bh_note_sleep();
 	cm_block_begin();
 	completion_wait(&waiter->done);
 	cm_block_end();
@@ -70,7 +73,7 @@ static bool flush_worker(struct work_struct *work, unsigned long word,
 
 	if (!w || !worker_runs(w, work))
 		return false;
-	if (w == worker_self()) {
+	if (w == depend->self) {
 		depend_refuse(depend);
 		return false;
 	}
@@ -84,7 +87,7 @@ static bool flush_worker(struct work_struct *work, unsigned long word,
 	if (!hung)
 		return false;
 	depend_check(depend);
-	wait_for(&waiter);
+	wait_for(&waiter, pool);
 	return true;
 }
 
@@ -103,12 +106,11 @@ enum hang {
 	HANG_NEVER, /* it would be for ever */
 };
 
-/* The word said "claimed for @pwq". */
-static enum hang hang_on_queued(struct pwq *pwq, struct waiter *waiter,
-				struct depend *depend)
+/* The word said "claimed for @pwq", which is in @pool. */
+static enum hang hang_on_queued(struct pwq *pwq, struct pool *pool,
+				struct waiter *waiter, struct depend *depend)
 {
 	struct work_struct *work = waiter->work;
-	struct pool *pool = pwq_pool(pwq);
 	enum hang hang = HANG_AGAIN;
 
 	pool_lock(pool);
@@ -130,13 +132,15 @@ static enum hang hang_on_queued(struct pwq *pwq, struct waiter *waiter,
 static bool flush_queued(struct pwq *pwq, struct waiter *waiter,
 			 struct depend *depend, struct backoff *backoff)
 {
-	switch (hang_on_queued(pwq, waiter, depend)) {
+	struct pool *pool = pwq_pool(pwq);
+
+	switch (hang_on_queued(pwq, pool, waiter, depend)) {
 	case HANG_AGAIN:
 		backoff_wait(backoff);
 		return false;
 	case HANG_HUNG:
 		depend_check(depend);
-		wait_for(waiter);
+		wait_for(waiter, pool);
 		return true;
 	case HANG_NEVER:
 		break;
@@ -225,6 +229,7 @@ static void wait_for_event(struct workqueue_struct *wq, uint32_t seq)
 {
 	unlock(&wq->lock);
 	life_wait_online();
+	bh_note_sleep();
 	cm_block_begin();
 	event_wait(&wq->flush_event, seq);
 	cm_block_end();

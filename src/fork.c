@@ -18,6 +18,7 @@
 
 #include "cm.h"
 #include "life.h"
+#include "lock.h"
 #include "log.h"
 #include "pool.h"
 #include "tick.h"
@@ -66,6 +67,7 @@ void fork_reset_child(void)
 {
 	struct pool *pool;
 
+	lock_rank_forget();
 	log_reset();
 	topo_reset();
 	timer_reset();

@@ -15,6 +15,7 @@
 #include <cmwq/cmwq.h>
 
 #include "apply.h"
+#include "bh.h"
 #include "cm.h"
 #include "cpumask.h"
 #include "exec.h"
@@ -138,13 +139,14 @@ void workqueue_init(void)
 
 	life_check();
 	for_each_pool (pool) {
-		if (pool->cpu < 0 && !atomic_load(&pool->users))
+		if (pool->bh || (pool->cpu < 0 && !atomic_load(&pool->users)))
 			continue;
 		pool_lock(pool);
 		if (!atomic_load(&pool->nr_threads))
 			manager_keep_reserve(pool);
 		pool_unlock(pool);
 	}
+	bh_create_all();
 }
 
 void workqueue_init_topology(void)

@@ -98,7 +98,10 @@ static bool may_change(struct workqueue_struct *wq, const char *what,
 		return false;
 	if (wq->flags & __WQ_ORDERED)
 		log_warn("workqueue %s is ordered; %s stays 1", wq->name, what);
-	return !(wq->flags & __WQ_ORDERED);
+	if (wq->flags & WQ_BH)
+		log_warn("workqueue %s is a BH workqueue; it has no %s",
+			 wq->name, what);
+	return !(wq->flags & (__WQ_ORDERED | WQ_BH));
 }
 
 void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)

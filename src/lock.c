@@ -50,9 +50,19 @@ void lock_rank_acquire(const struct lock *l)
 			(int)l->rank, (int)held[nr_held - 1]->rank);
 		abort();
 	}
+	lock_rank_note(l);
+}
+
+void lock_rank_note(const struct lock *l)
+{
 	if (nr_held == MAX_HELD)
 		abort();
 	held[nr_held++] = l;
+}
+
+void lock_rank_forget(void)
+{
+	nr_held = 0;
 }
 
 void lock_rank_release(const struct lock *l)

@@ -25,6 +25,7 @@
 #define NO_ANALYSIS   THREAD_ATTR(no_thread_safety_analysis)
 
 enum lock_rank {
+	RANK_BH,       /* who runs the BH items of a CPU */
 	RANK_TOPO,     /* reading the topology */
 	RANK_REGISTRY, /* the list of workqueues */
 	RANK_WQ,       /* one workqueue: max_active, flush epochs */
@@ -67,11 +68,20 @@ void lock_wake(struct lock *l);
 
 #ifdef CMWQ_LOCKDEP
 void lock_rank_acquire(const struct lock *l);
+void lock_rank_note(const struct lock *l);
+void lock_rank_forget(void); /* all: in a forked child */
 void lock_rank_release(const struct lock *l);
 #else
 static inline void lock_rank_acquire(const struct lock *l)
 {
 	(void)l;
+}
+static inline void lock_rank_note(const struct lock *l)
+{
+	(void)l;
+}
+static inline void lock_rank_forget(void)
+{
 }
 static inline void lock_rank_release(const struct lock *l)
 {
@@ -96,6 +106,19 @@ static inline void unlock(struct lock *l) RELEASE(*l) NO_ANALYSIS
 	if (atomic_exchange_explicit(&l->word, LOCK_FREE,
 				     memory_order_release) == LOCK_CONTENDED)
 		lock_wake(l);
+}
+
+/* Take it if it is free. What cannot wait may be tried in any order. */
+static inline bool lock_try(struct lock *l) NO_ANALYSIS
+{
+	uint32_t free = LOCK_FREE;
+
+	if (!atomic_compare_exchange_strong_explicit(
+		    &l->word, &free, LOCK_TAKEN, memory_order_acquire,
+		    memory_order_relaxed))
+		return false;
+	lock_rank_note(l);
+	return true;
 }
 
 /* A completion is used once. Its memory may go when the waiter has returned. */

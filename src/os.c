@@ -41,6 +41,7 @@
 #define LONG_BITS	       ((int)(8 * sizeof(long)))
 #define DEFAULT_TIMER_SLACK_NS 50000UL
 #define PUNCTUAL_SLICE_NS      100000UL
+#define RESET_ON_FORK	       1UL /* SCHED_FLAG_RESET_ON_FORK */
 
 /* The kernel's struct sched_attr; libc has no declaration of its own. */
 struct os_sched_attr {
@@ -67,6 +68,7 @@ static struct {
 static __thread int pretended_cpu;
 
 int os_cpu_limit = 1;
+__thread unsigned long os_own_waits;
 
 /* Until os_generation_init(): nothing has started. */
 static _Atomic uint32_t not_started[2];
@@ -89,6 +91,7 @@ int os_futex_wait(_Atomic uint32_t *word, uint32_t val, uint64_t deadline)
 	int saved = errno;
 	int err = 0;
 
+	os_own_waits++;
 	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, val,
 		    deadline ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY))
 		err = errno;
@@ -112,6 +115,7 @@ void os_sleep_ns(uint64_t ns)
 	};
 	int saved = errno;
 
+	os_own_waits++;
 	/* Not nanosleep(), which is a cancellation point. */
 	syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &ts, NULL);
 	errno = saved;
@@ -284,6 +288,45 @@ static int set_policy(const struct os_thread_attr *attr)
 	if (syscall(SYS_sched_setattr, 0, &sa, 0) && attr->idle)
 		return OS_REFUSED_IDLE;
 	return attr->idle ? 0 : OS_REFUSED_NICE;
+}
+
+static bool try_policy(const struct os_sched_attr *sa)
+{
+	return !syscall(SYS_sched_setattr, 0, sa, 0);
+}
+
+/* What RLIMIT_NICE allows, or what we have. */
+static int best_nice(void)
+{
+	int now = getpriority(PRIO_PROCESS, (id_t)os_gettid());
+	struct rlimit limit;
+	int best;
+
+	if (getrlimit(RLIMIT_NICE, &limit) || limit.rlim_cur > 40)
+		return now;
+	best = 20 - (int)limit.rlim_cur;
+	return best < now ? best : now;
+}
+
+int os_thread_urgent(bool urgent)
+{
+	struct os_sched_attr sa = {
+		.size = sizeof(sa),
+		.flags = RESET_ON_FORK,
+		.policy = SCHED_FIFO,
+		.priority = 1,
+	};
+
+	if (urgent && try_policy(&sa))
+		return 0;
+	sa.policy = SCHED_OTHER;
+	sa.priority = 0;
+	sa.nice = urgent ? -20 : 0;
+	if (try_policy(&sa))
+		return urgent ? OS_REFUSED_FIFO : 0;
+	sa.nice = best_nice();
+	try_policy(&sa);
+	return OS_REFUSED_NICE | (urgent ? OS_REFUSED_FIFO : 0);
 }
 
 /* The CPU to run on for one of ours: where CPUs are pretended they share the
@@ -469,6 +512,14 @@ unsigned long os_thread_waits(int tid)
 		return 0;
 	p = strstr(buf, field);
 	return p ? strtoul(p + sizeof(field) - 1, NULL, 10) : 0;
+}
+
+unsigned long os_my_waits(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) ? 0
+						: (unsigned long)usage.ru_nvcsw;
 }
 
 void os_write_stderr(const char *buf, size_t len)

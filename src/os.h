@@ -50,6 +50,10 @@ uint64_t os_now(void); /* ns, CLOCK_MONOTONIC */
 int os_futex_wait(_Atomic uint32_t *word, uint32_t val, uint64_t deadline);
 void os_futex_wake(_Atomic uint32_t *word, int nr);
 void os_sleep_ns(uint64_t ns);
+/* How often this thread has called one of the two that sleep, and how often it has
+ * gone to sleep for whatever reason. */
+extern __thread unsigned long os_own_waits;
+unsigned long os_my_waits(void);
 
 /* In a loop that waits for another CPU. */
 static inline void os_pause(void)
@@ -79,9 +83,16 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack);
 enum {
 	OS_REFUSED_CPU = 1,
 	OS_REFUSED_NICE = 2,
-	OS_REFUSED_IDLE = 4
+	OS_REFUSED_IDLE = 4,
+	OS_REFUSED_FIFO = 8
 };
 int os_thread_setup(const struct os_thread_attr *attr);
+/*
+ * The calling thread gets the highest priority that is allowed (SCHED_FIFO 1, or
+ * else nice -20, or else the best there is), or is one as any other. What it
+ * starts, threads and processes, never inherits that. Returns what was refused.
+ */
+int os_thread_urgent(bool urgent);
 /* The calling thread may run on those CPUs only, if any of them may be used, or
  * else on all that may; NULL: on all. */
 void os_thread_move(const _Atomic unsigned long *cpus);

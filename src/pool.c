@@ -19,7 +19,7 @@
 _Atomic(struct pool *) pool_list;
 _Atomic(struct pool *) pool_list_unbound;
 struct pool **cpu_pools;
-static struct pool *unbound_pools[POOLS_PER_CPU];
+static struct pool *unbound_pools[NR_PRIORITIES];
 
 static void init_lists(struct pool *pool)
 {
@@ -52,6 +52,7 @@ void pool_reset(struct pool *pool)
 	memset((char *)pool + activity, 0, sizeof(*pool) - activity);
 	lock_init(&pool->lock, RANK_POOL);
 	pool->pinned = pool->cpu >= 0;
+	pool->tiny = pool->bh;
 	init_lists(pool);
 }
 
@@ -100,6 +101,11 @@ void pool_del_work(struct pool *pool, struct work_struct *work)
 struct pool *pool_of_cpu(int cpu, bool highpri)
 {
 	return cpu_pools[cpu * POOLS_PER_CPU + highpri];
+}
+
+struct pool *pool_bh(int cpu, bool highpri)
+{
+	return cpu_pools[cpu * POOLS_PER_CPU + NR_PRIORITIES + highpri];
 }
 
 struct pool *pool_unbound(bool highpri)
@@ -169,12 +175,14 @@ int pools_init(void)
 		int cpu = i / POOLS_PER_CPU;
 
 		cpu_pools[i] = pool_new(os_cpu_allowed(cpu) ? cpu : -1, cpu,
-					i % POOLS_PER_CPU, 1);
+					i % NR_PRIORITIES, 1);
 		if (!cpu_pools[i])
 			return -ENOMEM;
+		cpu_pools[i]->bh = i % POOLS_PER_CPU >= NR_PRIORITIES;
+		cpu_pools[i]->tiny = cpu_pools[i]->bh;
 		pool_publish(cpu_pools[i]);
 	}
-	for (int hi = 0; hi < POOLS_PER_CPU; hi++) {
+	for (int hi = 0; hi < NR_PRIORITIES; hi++) {
 		unbound_pools[hi] = pool_new(-1, n * POOLS_PER_CPU + hi, hi,
 					     os_nr_allowed());
 		if (!unbound_pools[hi])

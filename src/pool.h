@@ -31,8 +31,9 @@ struct worker;
 #define LONG_BITS ((int)(8 * sizeof(long)))
 
 enum {
-	POOLS_PER_CPU = 2
-}; /* normal, high priority */
+	NR_PRIORITIES = 2,		  /* normal, high */
+	POOLS_PER_CPU = 2 * NR_PRIORITIES /* with threads, and BH */
+};
 
 struct pool {
 	struct lock lock;
@@ -40,7 +41,8 @@ struct pool {
 	int id;	      /* I: in thread names: CPU, or number of the pool */
 	int nice;     /* I: of its workers */
 	bool highpri; /* I: in thread names */
-	bool strict;  /* I: workers stay in the pod */
+	bool bh;     /* I: its items run on the BH thread of CPU id, see bh.c */
+	bool strict; /* I: workers stay in the pod */
 	int node; /* registry lock: NUMA node of all CPUs of the pod, or -1 */
 	_Atomic bool pinned; /* A: its workers are bound to cpu; under lock */
 	_Atomic int nr_cpus; /* A: CPUs of the pod that we may use */
@@ -62,7 +64,7 @@ struct pool {
 	_Atomic(struct worker *) first_idle; /* A: written under lock */
 	_Atomic bool has_work;	 /* A: worklist not empty; under lock */
 	_Atomic bool tiny;	 /* A: items are so short that one worker keeps
-				   up with them; under lock */
+				   up with them; under lock. BH: always */
 	_Atomic bool cpu_idle;	 /* A: a sentinel ran while work waited */
 	_Atomic int runner;	 /* A: thread last counted; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
@@ -158,8 +160,9 @@ void pool_del_work(struct pool *pool, struct work_struct *work)
  */
 extern _Atomic(struct pool *) pool_list;
 extern _Atomic(struct pool *) pool_list_unbound;
-extern struct pool **cpu_pools; /* by CPU and priority */
+extern struct pool **cpu_pools; /* by CPU, BH, priority */
 struct pool *pool_of_cpu(int cpu, bool highpri);
+struct pool *pool_bh(int cpu, bool highpri);
 struct pool *pool_unbound(bool highpri);
 int pools_init(void);
 
@@ -188,7 +191,7 @@ static inline bool pool_has_cpu(struct pool *pool, int cpu)
 /* The first CPU from @cpu on that it serves; os_nr_cpus() if there is none. */
 int pool_next_cpu(struct pool *pool, int cpu);
 
-/* Those that may run items on a CPU. */
+/* Those whose workers may run items on a CPU. */
 static inline struct pool *pool_first_on(int cpu)
 {
 	return pool_of_cpu(cpu, false);

@@ -22,6 +22,7 @@ static const struct {
 	unsigned int flag;
 	const char *name;
 } flag_names[] = {
+	{ WQ_BH, "WQ_BH" },
 	{ WQ_UNBOUND, "WQ_UNBOUND" },
 	{ WQ_FREEZABLE, "WQ_FREEZABLE" },
 	{ WQ_MEM_RECLAIM, "WQ_MEM_RECLAIM" },
@@ -51,7 +52,8 @@ static void add_head(struct lines *l, struct workqueue_struct *wq)
 		nr_flushers += atomic_load(&wq->pending[c]) > 0;
 	lines_add(l, "workqueue %s:", wq->name);
 	add_flags(l, atomic_load(&wq->flags));
-	lines_element(l, "max_active %d", wq->max_active);
+	if (!(wq->flags & WQ_BH))
+		lines_element(l, "max_active %d", wq->max_active);
 	if (wq->nr_nodes)
 		lines_element(l, "min_active %d", wq->min_active);
 	if (wq->frozen)

@@ -15,11 +15,14 @@
  *    started nothing for three ticks one worker more;
  *  - let resting sentinels look again, create workers where that failed.
  *
+ * Of BH pools it only repeats the wakeup, and creates the thread.
+ *
  * Two ticks that find nothing end it: tick_on = TICK_OFF, then look once more; the
  * starting side pushes, then reads tick_on (cm_start_tick()).
  */
 #include "tick.h"
 
+#include "bh.h"
 #include "cm.h"
 #include "log.h"
 #include "manager.h"
@@ -100,6 +103,11 @@ static bool tick_pool(struct pool *pool)
 {
 	bool waiting = pool_waiting(pool);
 
+	if (pool->bh) {
+		if (waiting)
+			cm_wake_bh(pool, true);
+		return waiting;
+	}
 	if (!waiting && (pool->cpu < 0 || atomic_load(&pool->nr_running) <= 0))
 		return false;
 	pool_lock(pool);
@@ -124,6 +132,7 @@ static void create_wanted(void)
 		pool_unlock(pool);
 	}
 	sentinel_create_wanted();
+	bh_create_wanted();
 }
 
 static bool tick(void)
@@ -149,7 +158,9 @@ static bool repeat_kicks(void)
 		if (!pool_waiting(pool))
 			continue;
 		waiting = true;
-		if (!atomic_load(&pool->first_idle))
+		if (pool->bh)
+			cm_wake_bh(pool, true);
+		else if (!atomic_load(&pool->first_idle))
 			atomic_store(&pool->want, true);
 		else
 			cm_kick(pool);

@@ -126,7 +126,7 @@ static bool set_mask(_Atomic(_Atomic unsigned long *) *bits,
 /* Pools have numbers, as the kernel's have: those of CPUs first. */
 static int first_id(void)
 {
-	return (os_nr_cpus() + 1) * POOLS_PER_CPU;
+	return os_nr_cpus() * POOLS_PER_CPU + NR_PRIORITIES;
 }
 
 static struct pool *make(const struct unbound_pool *want)

@@ -8,6 +8,7 @@
  */
 #include "wq.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "apply.h"
 #include "attrs.h"
+#include "bh.h"
 #include "cm.h"
 #include "depend.h"
 #include "flush.h"
@@ -33,7 +35,7 @@
 
 #define QUARANTINE 64
 #define WQ_FLAGS                                                            \
-	(WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI |          \
+	(WQ_BH | WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI |  \
 	 WQ_CPU_INTENSIVE | WQ_POWER_EFFICIENT | WQ_PERCPU | __WQ_ORDERED | \
 	 __WQ_LEGACY)
 
@@ -47,12 +49,45 @@ struct workqueue_struct *system_freezable_wq;
 struct workqueue_struct *system_power_efficient_wq;
 struct workqueue_struct *system_freezable_power_efficient_wq;
 struct workqueue_struct *system_dfl_long_wq;
+struct workqueue_struct *system_bh_wq;
+struct workqueue_struct *system_bh_highpri_wq;
 
 static struct workqueue_struct *quarantine[QUARANTINE]; /* registry lock */
 static unsigned int nr_destroyed;			/* registry lock */
 
+/* BH items run on a CPU and cannot be held back. */
+static bool bh_ok(const char *name, unsigned int flags, int max_active)
+{
+	unsigned int excess =
+		flags & ~(unsigned int)(WQ_BH | WQ_HIGHPRI | WQ_PERCPU);
+
+	if (!(flags & WQ_BH))
+		return true;
+	if (excess)
+		log_err("workqueue %s: WQ_BH does not go with the flags %#x, "
+			"not allocated",
+			name, excess);
+	else if (max_active)
+		log_err("workqueue %s: WQ_BH has no max_active, and %d was "
+			"given; not allocated",
+			name, max_active);
+	return !excess && !max_active;
+}
+
+static int initial_max_active(const char *name, unsigned int flags,
+			      int max_active)
+{
+	if (flags & WQ_BH)
+		return INT_MAX;
+	if (flags & __WQ_ORDERED)
+		return 1;
+	return max_active ? limit_clamp(name, max_active) : WQ_DFL_ACTIVE;
+}
+
 static unsigned int check_flags(const char *name, unsigned int flags)
 {
+	if (flags & WQ_BH)
+		return flags | WQ_PERCPU;
 	if ((flags & WQ_POWER_EFFICIENT) && param_get(power_efficient))
 		flags = (flags & ~(unsigned int)WQ_PERCPU) | WQ_UNBOUND;
 	if ((flags & WQ_PERCPU) && (flags & WQ_UNBOUND)) {
@@ -73,13 +108,15 @@ static unsigned int check_flags(const char *name, unsigned int flags)
 static bool alloc_pwqs(struct workqueue_struct *wq) REQUIRES(registry_lock)
 {
 	bool hi = wq->flags & WQ_HIGHPRI;
+	bool bh = wq->flags & WQ_BH;
 	struct pwq *pwq;
 	int cpu = 0;
 
 	if (!pwqs_alloc(&wq->pwqs, os_nr_cpus()))
 		return false;
 	for_each_pwq (pwq, wq) {
-		pwq_init(pwq, wq, pool_of_cpu(cpu, hi), limit_alone(wq));
+		pwq_init(pwq, wq, bh ? pool_bh(cpu, hi) : pool_of_cpu(cpu, hi),
+			 limit_alone(wq));
 		atomic_store(&wq->pwq_of[cpu++], pwq);
 	}
 	return true;
@@ -115,6 +152,8 @@ static struct workqueue_struct *make(const char *name, unsigned int flags,
 			flags & ~(unsigned int)WQ_FLAGS);
 		return NULL;
 	}
+	if (!bh_ok(name, flags, max_active))
+		return NULL;
 	flags = check_flags(name, flags);
 	wq = calloc(1, sizeof(*wq));
 	if (wq)
@@ -126,9 +165,7 @@ static struct workqueue_struct *make(const char *name, unsigned int flags,
 	snprintf(wq->name, sizeof(wq->name), "%s", name);
 	lock_init(&wq->lock, RANK_WQ);
 	wq->flags = flags;
-	wq->max_active = flags & __WQ_ORDERED ? 1
-			 : !max_active	      ? WQ_DFL_ACTIVE
-					      : limit_clamp(name, max_active);
+	wq->max_active = initial_max_active(name, flags, max_active);
 	wq->min_active = wq->max_active < WQ_DFL_MIN_ACTIVE ? wq->max_active
 							    : WQ_DFL_MIN_ACTIVE;
 	lock(&registry_lock);
@@ -418,11 +455,15 @@ int wq_init_system(void)
 		make("events_freezable_pwr_efficient",
 		     WQ_PERCPU | WQ_FREEZABLE | WQ_POWER_EFFICIENT, 0);
 	system_dfl_long_wq = make("events_dfl_long", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	system_bh_wq = make("events_bh", WQ_BH | WQ_PERCPU, 0);
+	system_bh_highpri_wq =
+		make("events_bh_highpri", WQ_BH | WQ_PERCPU | WQ_HIGHPRI, 0);
 	return system_wq && system_highpri_wq && system_long_wq &&
 			       system_dfl_wq && system_freezable_wq &&
 			       system_power_efficient_wq &&
 			       system_freezable_power_efficient_wq &&
-			       system_dfl_long_wq
+			       system_dfl_long_wq && system_bh_wq &&
+			       system_bh_highpri_wq
 		       ? 0
 		       : -1;
 }

@@ -183,6 +183,7 @@ static void log_finish(void)
 
 	/* What a sandbox refuses is reported once and is not our subject. */
 	log_ignore("SCHED_IDLE");
+	log_ignore("SCHED_FIFO");
 	log_ignore("affinity");
 	pthread_mutex_lock(&lg.lock);
 	for (i = 0; i < lg.n; i++) {

@@ -362,14 +362,15 @@ void burn_us(unsigned int us)
 
 void check_library_works(void)
 {
-	struct workqueue_struct *wq[3];
+	struct workqueue_struct *wq[4];
 	struct item it;
 	int i;
 
 	wq[0] = alloc_workqueue("check_percpu", WQ_PERCPU, 0);
 	wq[1] = alloc_workqueue("check_unbound", WQ_UNBOUND, 0);
 	wq[2] = alloc_ordered_workqueue("check_ordered", 0);
-	for (i = 0; i < 3; i++) {
+	wq[3] = alloc_workqueue("check_bh", WQ_BH, 0);
+	for (i = 0; i < 4; i++) {
 		ASSERT(wq[i]);
 		item_init(&it);
 		EXPECT(queue_work(wq[i], &it.work));

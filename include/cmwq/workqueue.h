@@ -60,7 +60,8 @@ struct workqueue_struct;
 struct work_struct;
 struct cpumask;
 
-/* A work function. It may sleep, requeue its item, and free it. */
+/* A work function. It may sleep (not on a BH queue), requeue its item, and free
+ * it. */
 typedef void (*work_func_t)(struct work_struct *work);
 
 /* Private link; its type is deliberately not a struct list_head. */
@@ -91,6 +92,7 @@ struct delayed_work {
 };
 
 enum wq_flags {
+	WQ_BH = 1 << 0,		     /* items never sleep and run at once */
 	WQ_UNBOUND = 1 << 1,	     /* not bound to any CPU */
 	WQ_FREEZABLE = 1 << 2,	     /* frozen with the freezer */
 	WQ_MEM_RECLAIM = 1 << 3,     /* needed for reclaiming memory */
@@ -250,11 +252,32 @@ bool work_pending(const struct work_struct *work) CMWQ_API(work_pending);
  * With neither WQ_PERCPU nor WQ_UNBOUND the queue is per-CPU, with both it is
  * unbound; either is reported once. May sleep.
  *
- * Returns NULL if memory is short or a flag is unknown.
+ * Returns NULL if memory is short, or for flags that are unknown or do not go
+ * together, which is reported.
  */
 struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags,
 					 int max_active, ...)
 	CMWQ_API(alloc_workqueue) __attribute__((format(printf, 1, 4)));
+
+/*
+ * WQ_BH: a queue for short items that never sleep (no lock that may be held for
+ * long, no read(), no flush), and that are to run as soon as they are queued. Each
+ * CPU has one thread for all of them, of the highest priority that the process is
+ * allowed (SCHED_FIFO 1, or nice -20), which runs them in queueing order, one at a
+ * time, those of WQ_HIGHPRI queues first. What is not done after 2 ms or 10 rounds
+ * of looking is done at normal priority, so that other threads get their share.
+ *
+ *	wq = alloc_workqueue("net", WQ_BH, 0);
+ *
+ * Such a queue is per-CPU, may in addition have WQ_HIGHPRI and WQ_PERCPU and nothing
+ * else, and @max_active must be 0: its items are not held back. Otherwise the result
+ * is NULL, with a message. All calls work on its items. In one of them, current_work()
+ * is NULL, set_worker_desc() does nothing, and queueing on a queue that drains is
+ * refused as it is from outside. An item may wait (cancel_work_sync() and so on) for
+ * BH items on other CPUs; to wait for one that could only run after itself, or for a
+ * BH workqueue, is reported and does not wait. A debug build reports items that
+ * sleep.
+ */
 
 /* An unbound queue that runs its items one at a time, in queueing order. */
 struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
@@ -319,7 +342,7 @@ void flush_workqueue(struct workqueue_struct *wq) CMWQ_API(flush_workqueue);
 /*
  * Change max_active. 0 and negative values mean 1, more than 2048 is clamped
  * with a message. Raising it starts waiting items at once, in order; lowering
- * it lets the running ones finish. On an ordered queue it is reported and
+ * it lets the running ones finish. On an ordered or BH queue it is reported and
  * nothing changes. May sleep.
  */
 void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
@@ -523,7 +546,8 @@ static inline bool enable_and_queue_work(struct workqueue_struct *wq,
 /* WORK_BUSY_PENDING and WORK_BUSY_RUNNING bits; a snapshot for debugging. */
 unsigned int work_busy(struct work_struct *work) CMWQ_API(work_busy);
 
-/* The item that the calling thread is running, or NULL. Any context. */
+/* The item that the calling worker is running; NULL elsewhere, also in an item of a
+ * BH queue. Any context. */
 struct work_struct *current_work(void) CMWQ_API(current_work);
 
 /*
@@ -583,6 +607,22 @@ void print_worker_info(const char *log_lvl, int tid)
 void wq_worker_comm(char *buf, size_t size, int tid) CMWQ_API(wq_worker_comm);
 
 /*
+ * Run BH items here. workqueue_softirq_action() runs what is queued on the calling
+ * thread's CPU, on WQ_HIGHPRI queues or on others, for up to 2 ms or 10 rounds, in
+ * place of the CPU's BH thread. If that (or another caller) is at it already, or the
+ * caller is itself a BH item, it does nothing. A program calls it where it has just
+ * queued several items and wants to save the switch to the other thread, or to work
+ * them off before it goes on to wait. Not for signal handlers.
+ *
+ * workqueue_softirq_dead() runs what is queued on a CPU that the process may not use
+ * (any more), until nothing is left, after waiting for whoever runs some of it now.
+ * Without the call its thread does that on another CPU. A CPU that does not exist,
+ * or that may be used, is reported and nothing is done. May sleep.
+ */
+void workqueue_softirq_action(bool highpri) CMWQ_API(workqueue_softirq_action);
+void workqueue_softirq_dead(unsigned int cpu) CMWQ_API(workqueue_softirq_dead);
+
+/*
  * The three stages of the start. They run by themselves: the first before
  * main(), the second bit by bit as pools get their first items, the third soon
  * after the first item on an unbound queue. A program calls workqueue_init() to
@@ -607,6 +647,9 @@ extern struct workqueue_struct *
 extern struct workqueue_struct *system_freezable_power_efficient_wq CMWQ_API(
 	system_freezable_power_efficient_wq);
 extern struct workqueue_struct *system_dfl_long_wq CMWQ_API(system_dfl_long_wq);
+extern struct workqueue_struct *system_bh_wq CMWQ_API(system_bh_wq);
+extern struct workqueue_struct *
+	system_bh_highpri_wq CMWQ_API(system_bh_highpri_wq);
 
 #ifdef __cplusplus
 }

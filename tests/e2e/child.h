@@ -91,7 +91,7 @@ static inline void child_log(enum cmwq_log_level level, const char *line,
 {
 	(void)arg;
 	if (level == CMWQ_LOG_INFO || strstr(line, "SCHED_IDLE") ||
-	    strstr(line, "affinity"))
+	    strstr(line, "SCHED_FIFO") || strstr(line, "affinity"))
 		return;
 	if (!atomic_fetch_add(&report->messages, 1))
 		snprintf(report->line, sizeof(report->line), "%s", line);
@@ -150,6 +150,10 @@ static inline void check_library(void)
 	wq = alloc_ordered_workqueue("child_ordered", 0);
 	check_queue(wq);
 	destroy_workqueue(wq);
+	wq = alloc_workqueue("child_bh", WQ_BH, 0);
+	check_queue(wq);
+	destroy_workqueue(wq);
+	check_queue(system_bh_wq);
 	check_queue(system_percpu_wq);
 	check_queue(system_dfl_wq);
 }

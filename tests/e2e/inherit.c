@@ -6,7 +6,8 @@
  * nice, real-time, pinned, has a timer slack, or blocks no signal. Workers are
  * SCHED_OTHER with nice 0 (a high priority pool's: not above it) where that is
  * permitted, are allowed on the pool's CPUs (bound: its own; unbound: all that
- * the process may use), have the default timer slack and block every signal.
+ * the process may use), have the default timer slack and block every signal. So does
+ * a BH thread, but for its priority, and the slack that comes with that.
  *
  * timeout: 120
  */
@@ -97,6 +98,11 @@ static void check_pools(void)
 		check_probe(&p, true);
 		EXPECT_EQ(p.cpus, 1);
 		EXPECT_EQ(p.cpu, nth_cpu(i));
+		run_probe(&p, system_bh_wq, nth_cpu(i));
+		EXPECT_OP(p.nice, <=, 0);
+		check_mask(&p.mask);
+		EXPECT_EQ(p.cpus, 1);
+		EXPECT_EQ(p.cpu, nth_cpu(i));
 	}
 	run_probe(&p, system_dfl_wq, -1);
 	check_probe(&p, false);
@@ -162,7 +168,7 @@ static void check_threads(void)
 		if (is_worker(comm)) {
 			workers++;
 			EXPECT_EQ(policy, SCHED_OTHER);
-		} else {
+		} else if (strncmp(comm, "cmwq/bh:", 8)) {
 			/* A sentinel; or the timer thread. */
 			EXPECT(policy == SCHED_IDLE || policy == SCHED_OTHER ||
 			       policy < 0);
@@ -219,9 +225,10 @@ TEST(nice_19_for_ever)
 	EXPECT_EQ(p.policy, SCHED_OTHER);
 	EXPECT_EQ(p.nice, 19);
 	check_mask(&p.mask);
-	EXPECT_EQ(log_count("nice"), 1);
+	EXPECT_EQ(log_count("nice 0"), 1);
 	check_library_works();
-	EXPECT_EQ(log_count("nice"), 1);
+	EXPECT_EQ(log_count("nice 0"), 1);
+	EXPECT_EQ(log_count("BH threads"), 1);
 }
 
 static void set_policy(int policy, int priority)

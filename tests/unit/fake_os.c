@@ -75,6 +75,7 @@ _Atomic uint32_t *os_generation_word = generation;
 
 /* 0, so that os_cpu() never believes the kernel's number. */
 int os_cpu_limit;
+__thread unsigned long os_own_waits;
 
 static _Noreturn void give_up(const char *why)
 {
@@ -355,6 +356,7 @@ int os_futex_wait(_Atomic uint32_t *word, uint32_t val, uint64_t deadline)
 
 	if (fake.real_futex)
 		return real_wait(word, val, deadline);
+	os_own_waits++;
 	if (fake.before_wait)
 		fake.before_wait(word);
 	if (atomic_load(word) != val)
@@ -417,6 +419,7 @@ void os_futex_wake(_Atomic uint32_t *word, int nr)
 void os_sleep_ns(uint64_t ns)
 {
 	fake.nr_sleeps++;
+	os_own_waits++;
 	if (self) {
 		self->deadline = fake.now + ns;
 		self->state = FAKE_SLEEP;
@@ -520,6 +523,20 @@ int os_thread_setup(const struct os_thread_attr *attr)
 	if (fake.refuse_setup & OS_REFUSED_CPU)
 		self->attr.cpu = -1;
 	return fake.refuse_setup;
+}
+
+int os_thread_urgent(bool urgent)
+{
+	if (self)
+		self->urgent = urgent;
+	if (self && !urgent)
+		self->lowered++;
+	return urgent ? fake.refuse_urgent : 0;
+}
+
+unsigned long os_my_waits(void)
+{
+	return fake.my_waits;
 }
 
 int os_gettid(void)

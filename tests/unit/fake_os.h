@@ -51,8 +51,10 @@ struct fake {
 	int refuse;	  /* so many creations fail; -1: all from now on */
 	int refuse_err;	  /* with this, EAGAIN by default */
 	int refuse_setup; /* what os_thread_setup() returns, OS_REFUSED_ bits */
-	bool no_wipe;	  /* os_generation_init() fails */
-	bool private_files; /* os_private_files() succeeds */
+	int refuse_urgent;	/* and os_thread_urgent(true) */
+	unsigned long my_waits; /* what os_my_waits() says */
+	bool no_wipe;		/* os_generation_init() fails */
+	bool private_files;	/* os_private_files() succeeds */
 
 	/* Futex calls reach the kernel, for tests with threads of their own. */
 	bool real_futex;
@@ -92,6 +94,8 @@ struct fake_thread {
 	size_t stack;
 	int tid;
 	enum fake_state state;
+	bool urgent;	 /* os_thread_urgent() said so */
+	int lowered;	 /* how often it said otherwise */
 	bool was_set_up; /* os_thread_setup() with: */
 	char name[32];
 	struct os_thread_attr attr; /* attr.name is name */

@@ -96,6 +96,7 @@ static inline void house_build_wq(struct workqueue_struct *wq, struct pwq *pwqs,
 		if (pwq == &pwqs[i]) {
 			pwq_init(pwq, wq,
 				 flags & WQ_UNBOUND ? pool_unbound(hi)
+				 : flags & WQ_BH    ? pool_bh(i, hi)
 						    : pool_of_cpu(i, hi),
 				 max_active);
 			list_add_tail(&pwq->wq_link, &wq->pwqs);

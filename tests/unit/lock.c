@@ -323,12 +323,42 @@ static void nest_three(int a, int b) NO_ANALYSIS
 
 static void test_rank_of_the_innermost(void **state)
 {
-	char said[200];
+	char said[200], want[200];
 
 	(void)state;
 	assert_true(ended_well(in_child(nest_three, 1, 1, said, sizeof(said))));
 	assert_true(aborted(in_child(nest_three, 0, 0, said, sizeof(said))));
-	assert_string_equal(said, "cmwq: lock rank 3 taken with 5 held\n");
+	snprintf(want, sizeof(want), "cmwq: lock rank %d taken with %d held\n",
+		 RANK_POOL, RANK_SLOT);
+	assert_string_equal(said, want);
+}
+
+/* What is tried may be of any rank, and counts when it is held. */
+static void try_lower(int a, int b) NO_ANALYSIS
+{
+	(void)b;
+	lock_init(&first, RANK_POOL);
+	lock_init(&second, RANK_WQ);
+	lock_init(&third, RANK_WQ);
+	lock(&first);
+	if (!lock_try(&second) || lock_try(&second))
+		_exit(1);
+	if (a)
+		lock(&third);
+	unlock(&second);
+	if (!lock_try(&second))
+		_exit(1);
+	unlock(&second);
+	unlock(&first);
+}
+
+static void test_tried_locks(void **state)
+{
+	char said[200];
+
+	(void)state;
+	assert_true(ended_well(in_child(try_lower, 0, 0, said, sizeof(said))));
+	assert_true(aborted(in_child(try_lower, 1, 0, said, sizeof(said))));
 }
 
 static void release_outer(int a, int b) NO_ANALYSIS
@@ -344,11 +374,13 @@ static void release_outer(int a, int b) NO_ANALYSIS
 
 static void test_release_out_of_order(void **state)
 {
-	char said[200];
+	char said[200], want[200];
 
 	(void)state;
 	assert_true(aborted(in_child(release_outer, 0, 0, said, sizeof(said))));
-	assert_string_equal(said, "cmwq: lock rank 2 released out of order\n");
+	snprintf(want, sizeof(want),
+		 "cmwq: lock rank %d released out of order\n", RANK_WQ);
+	assert_string_equal(said, want);
 }
 
 /* fork() runs handlers in the child too: what the parent's thread took there
@@ -567,6 +599,7 @@ int main(void)
 #ifdef CMWQ_LOCKDEP
 		cmocka_unit_test_setup(test_ranks, setup),
 		cmocka_unit_test_setup(test_rank_of_the_innermost, setup),
+		cmocka_unit_test_setup(test_tried_locks, setup),
 		cmocka_unit_test_setup(test_release_out_of_order, setup),
 		cmocka_unit_test_setup(test_release_what_is_not_held, setup),
 		cmocka_unit_test_setup(test_ranks_are_per_thread, setup),

@@ -108,15 +108,19 @@ static void test_table_of_pools(void **state)
 	(void)state;
 	for_each_pool (p)
 		n++;
-	assert_int_equal(n, (HOUSE_CPUS + 1) * POOLS_PER_CPU);
-	for (int cpu = 0; cpu < HOUSE_CPUS; cpu++)
-		for (int hi = 0; hi < 2; hi++) {
-			p = pool_of_cpu(cpu, hi);
-			assert_int_equal(p->cpu, cpu);
-			assert_int_equal(p->highpri, hi);
-			assert_int_equal(p->cap, 1);
-			assert_true(p->pinned);
-		}
+	assert_int_equal(n, HOUSE_CPUS * POOLS_PER_CPU + NR_PRIORITIES);
+	for (int i = 0; i < HOUSE_CPUS * POOLS_PER_CPU; i++) {
+		int cpu = i / POOLS_PER_CPU, hi = i % 2;
+		bool bh = i / 2 % 2;
+
+		p = bh ? pool_bh(cpu, hi) : pool_of_cpu(cpu, hi);
+		assert_int_equal(p->cpu, cpu);
+		assert_int_equal(p->id, cpu);
+		assert_int_equal(p->highpri, hi);
+		assert_int_equal(p->bh, bh);
+		assert_int_equal(p->cap, 1);
+		assert_true(p->pinned);
+	}
 	for (int hi = 0; hi < 2; hi++) {
 		p = pool_unbound(hi);
 		assert_int_equal(p->cpu, -1);
@@ -141,7 +145,7 @@ static void test_pools_of_forbidden_cpus(void **state)
 	assert_int_equal(pools_init(), 0);
 	for_each_pool (p)
 		n++;
-	assert_int_equal(n, 4 * POOLS_PER_CPU);
+	assert_int_equal(n, 3 * POOLS_PER_CPU + NR_PRIORITIES);
 	assert_int_equal(pool_of_cpu(0, false)->cpu, 0);
 	assert_int_equal(pool_of_cpu(1, false)->cpu, -1);
 	assert_int_equal(pool_of_cpu(1, false)->cap, 1);
@@ -162,6 +166,8 @@ static void test_reset_forgets_all_but_identity(void **state) NO_ANALYSIS
 	struct pool *p = pool_of_cpu(2, true);
 
 	(void)state;
+	assert_false(p->tiny);
+	assert_true(pool_bh(2, true)->tiny);
 	pool_add_work(p, &house.item[0]);
 	p->nr_running = 3;
 	p->nr_asleep = 2;
@@ -179,6 +185,9 @@ static void test_reset_forgets_all_but_identity(void **state) NO_ANALYSIS
 	assert_int_equal(p->nr_running, 0);
 	assert_int_equal(p->nr_asleep, 0);
 	assert_int_equal(p->lock.word, LOCK_FREE);
+	assert_false(p->tiny);
+	pool_reset(pool_bh(2, true));
+	assert_true(pool_bh(2, true)->bh && pool_bh(2, true)->tiny);
 }
 
 /*

@@ -37,17 +37,29 @@ static inline int sim_cpu(void)
 	return 0;
 }
 
+static inline int sim_urgent(bool urgent)
+{
+	(void)urgent;
+	return 0;
+}
+
 static inline enum os_thread_state sim_thread_state(int tid)
 {
 	return sim[tid].state == SIM_BLOCKED ? OS_THREAD_ASLEEP
 					     : OS_THREAD_RUNNING;
 }
 
+/* A thread that never returns ends where it waits. */
+static __thread bool sim_is_endless;
+static __thread jmp_buf sim_end;
+
 static inline int sim_futex_wait_until(_Atomic uint32_t *word, uint32_t val,
 				       uint64_t deadline)
 {
 	if (sim_run.ending && deadline)
 		return ETIMEDOUT;
+	if (sim_run.ending && sim_is_endless)
+		longjmp(sim_end, 1);
 	return sim_futex_wait(word, val);
 }
 
@@ -62,6 +74,8 @@ static inline int sim_futex_wait_until(_Atomic uint32_t *word, uint32_t val,
 #define os_cpu()	      sim_cpu()
 #define os_thread_create      sim_thread_create
 #define os_thread_setup(attr) ((void)(attr), 0)
+#define os_thread_urgent(yes) sim_urgent(yes)
+#define os_my_waits()	      0UL
 #define os_gettid()	      sim_self
 #define os_thread_state(tid)  sim_thread_state(tid)
 #define os_generation()	      1U
@@ -79,6 +93,8 @@ static inline int sim_futex_wait_until(_Atomic uint32_t *word, uint32_t val,
 #include "../../src/sentinel.c"
 #include "../../src/queue.c"
 #include "../../src/exec.c"
+#include "../../src/nosleep.c"
+#include "../../src/bh.c"
 #define complete_waiters cancel_complete_waiters
 #include "../../src/depend.c"
 #include "../../src/flush.c"
@@ -111,6 +127,19 @@ static void run_worker(void *worker)
 static inline void run_sentinel(void *sentinel)
 {
 	sentinel_thread(sentinel);
+}
+
+static inline void run_bh(void *arg)
+{
+	struct bh_cpu *bh = arg;
+
+	sim_is_endless = true;
+	if (!setjmp(sim_end))
+		bh_thread(bh);
+	sim_is_endless = false;
+	for (int hi = 0; hi < NR_PRIORITIES; hi++)
+		if (bh->worker[hi])
+			worker_free(bh->worker[hi]);
 }
 
 /* --- the world: two bound pools with two workers each, one workqueue --- */
@@ -246,7 +275,7 @@ static inline void check_quiet(void)
 		sim_check(!work_pending(&items[i].work));
 	for (int i = 0; i < sim_run.nr; i++)
 		sim_check(sim[i].state == SIM_DONE || sim[i].fn == run_worker ||
-			  sim[i].fn == run_sentinel);
+			  sim[i].fn == run_sentinel || sim[i].fn == run_bh);
 }
 
 static inline void check_all_ran(void)
@@ -262,8 +291,10 @@ static inline void end(void)
 	sim_run.ending = true;
 	atomic_store(&sentinels[0].state, SENTINEL_OFF);
 	sim_futex_wake((_Atomic uint32_t *)&sentinels[0].state, 1);
+	for (int cpu = 0; cpu < 2; cpu++)
+		sim_futex_wake((_Atomic uint32_t *)&bh_cpus[cpu].state, 1);
 	for_each_pool (pool)
-		while (!list_empty(&pool->idle)) {
+		while (!pool->bh && !list_empty(&pool->idle)) {
 			struct worker *w =
 				list_first(&pool->idle, struct worker, entry);
 

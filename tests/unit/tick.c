@@ -6,19 +6,25 @@
  */
 #include "unit/house.h"
 
+#include "bh.h"
 #include "sentinel.h"
 #include "tick.h"
 
 HOUSE_TIMER_STUBS
 
 static struct pool *bound, *unbound;
-static int rearmed, sentinels_created;
+static int rearmed, sentinels_created, bh_created;
 
 bool manager_create(struct pool *pool)
 {
 	house.created++;
 	atomic_fetch_add(&pool->nr_threads, 1);
 	return true;
+}
+
+void bh_create_wanted(void)
+{
+	bh_created++;
 }
 
 void sentinel_create_wanted(void)
@@ -39,6 +45,7 @@ static void build(unsigned int flags)
 	unbound = pool_unbound(false);
 	rearmed = 0;
 	sentinels_created = 0;
+	bh_created = 0;
 }
 
 static int setup(void **state)
@@ -157,6 +164,43 @@ static void test_goes_on_while_work_waits(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_ticks_on();
 	house_run_one(&house.pwqs[3], 0);
+	tick();
+	assert_int_equal(tick(), TIMER_NEVER);
+}
+
+/* A BH pool keeps it too, and gets its wakeup again, and its thread in time. */
+static void test_bh_pools(void **state) NO_ANALYSIS
+{
+	struct bh_cpu *bh = &bh_cpus[1];
+
+	(void)state;
+	build(WQ_BH);
+	house_queue(1, 0);
+	assert_true(bh->want);
+	start_ticking();
+	for (int on = 1; on >= 0; on--) {
+		params.tick = on;
+		atomic_store(&bh->state, BH_AWAKE); /* so says the waker */
+		fake_clear_wakes();
+		assert_ticks_on();
+		assert_int_equal(fake_wakes(&bh->state), 1);
+		assert_int_equal(bh->state, BH_AWAKE);
+		atomic_store(&bh->state, BH_ASLEEP);
+		assert_ticks_on();
+		assert_int_equal(fake_wakes(&bh->state), 2);
+		assert_int_equal(bh->state, BH_AWAKE);
+		atomic_store(&bh->state, BH_ABSENT);
+		atomic_store(&bh->want, false);
+		assert_ticks_on();
+		assert_true(bh->want);
+		assert_int_equal(fake_wakes(&bh->state), 2);
+	}
+	assert_true(bh_created > 0);
+	assert_int_equal(house.created, 0);
+	pool_lock(pool_bh(1, false));
+	pool_unlock(pool_bh(1, false));
+	assert_ticks_on();
+	house_run_one(&house.pwqs[1], 0);
 	tick();
 	assert_int_equal(tick(), TIMER_NEVER);
 }
@@ -499,6 +543,7 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_a_push_starts_it_again, setup),
 		cmocka_unit_test_setup(test_goes_on_while_work_waits, setup),
+		cmocka_unit_test_setup(test_bh_pools, setup),
 		cmocka_unit_test_setup(test_switched_off, setup),
 		cmocka_unit_test_setup(test_reads_states, setup),
 		cmocka_unit_test_setup(test_hog_by_cpu_time, setup),
