@@ -44,4 +44,6 @@ expect saturation fails NO_DRAIN
 expect saturation fails NO_LOUD
 expect reentry holds
 expect reentry fails NO_SLOT_CHECK
+expect bh holds
+expect bh fails NO_SECOND_LOOK
 exit $failed
