@@ -9,14 +9,19 @@ TREE ?= /usr/share/doc /usr/include
 # For the test targets, e.g. TESTARGS="--suite e2e" or TESTARGS="queue".
 TESTARGS ?=
 BENCHARGS ?=
+# For test-kernel: sequences of the storm; Debian suites, the first that can be had
+# (default: the newest kernel); KERNELARGS=--write updates docs/CONFORMANCE.md.
+STORM ?= 200
+SUITE ?=
+KERNELARGS ?=
 
 build := scripts/build.sh
 deps := scripts/install-deps.sh
 test := scripts/test.sh
 
 .PHONY: all help run test test-debug test-sanitize test-asan test-tsan
-.PHONY: test-detectors test-arm64 bench clang format check-format floors
-.PHONY: models install clean
+.PHONY: test-detectors test-arm64 test-kernel bench clang format
+.PHONY: check-format floors models install clean
 
 all: ## build everything in build/release
 	@$(deps) test
@@ -75,6 +80,9 @@ test-detectors: ## the tests without the sentinel, then without the tick
 			--logbase "testlog-$$off" --no-suite house \
 			--no-suite unit $(TESTARGS) || rc=1; \
 	done; exit $$rc
+
+test-kernel: ## the conformance cases in a real Linux as well, under qemu
+	@SUITE="$(SUITE)" scripts/test-kernel.sh $(STORM) $(KERNELARGS)
 
 bench: ## measure; compares with the targets
 	@$(deps) run

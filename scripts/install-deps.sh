@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# install-deps.sh [run|test|sanitize|all|arm64] - install what is missing on a
+# install-deps.sh [run|test|sanitize|all|arm64|kernel] - install what is missing on a
 # Debian machine, as root or through sudo. Says nothing and does nothing when all is
 # there. Each of the first four groups includes the ones before it.
 #
@@ -10,6 +10,7 @@
 #	sanitize	the same under the sanitizers
 #	all		the formatter and the models
 #	arm64		what "test" includes, and to build for arm64 and run that
+#	kernel		what "test" includes, and to bring a Linux kernel and boot it
 
 set -eu
 group=${1:-all}
@@ -64,12 +65,21 @@ arm64)
 	need gcc-aarch64-linux-gnu has aarch64-linux-gnu-gcc
 	need qemu-user-static has qemu-aarch64-static
 	;;
+kernel)
+	need qemu-system-x86 has qemu-system-x86_64
+	need debootstrap has debootstrap
+	need debian-archive-keyring test -e \
+		/usr/share/keyrings/debian-archive-keyring.gpg
+	need busybox-static has busybox
+	need cpio has cpio
+	need util-linux has unshare
+	;;
 sanitize | all)
 	need clang has clang
 	need libclang-rt-dev links clang -fsanitize=thread
 	;;
 *)
-	echo "usage: install-deps.sh [run|test|sanitize|all|arm64]" >&2
+	echo "usage: install-deps.sh [run|test|sanitize|all|arm64|kernel]" >&2
 	exit 2
 	;;
 esac

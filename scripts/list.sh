@@ -6,6 +6,7 @@
 #	list.sh sources DIR	C files below DIR, one per line
 #	list.sh programs DIR	C files of DIR that have a main(), one per line
 #	list.sh tests DIR	C files of DIR as PATH;TIMEOUT;PARALLEL;ROOMS
+#	list.sh cases DIR	C files of DIR with cases of tests/conformance
 #	list.sh scripts DIR	shell scripts of DIR as PATH;TIMEOUT;PARALLEL;
 #	list.sh pages		manual pages as PATH;NAMES, without the first one
 #	list.sh signature	changes when the build must be configured anew
@@ -69,6 +70,13 @@ programs)
 tests)
 	files "$2" 1 '*.c' | describe
 	;;
+cases)
+	files "$2" 1 '*.c' | while IFS= read -r f; do
+		if grep -q '^CASE(' "$f"; then
+			printf '%s\n' "$f"
+		fi
+	done
+	;;
 scripts)
 	files "$2" 1 '*.sh' | describe
 	;;
@@ -83,11 +91,12 @@ signature)
 	for d in tests/e2e tests/unit; do
 		"$0" tests "$d"
 	done
+	"$0" cases tests/conformance
 	"$0" scripts tests
 	"$0" pages
 	;;
 *)
-	echo "usage: list.sh sources|programs|tests|scripts|pages|signature [DIR]" >&2
+	echo "usage: list.sh sources|programs|tests|cases|scripts|pages|signature [DIR]" >&2
 	exit 2
 	;;
 esac
