@@ -46,4 +46,7 @@ expect reentry holds
 expect reentry fails NO_SLOT_CHECK
 expect bh holds
 expect bh fails NO_SECOND_LOOK
+expect leaving holds
+expect leaving fails NO_LOOK_AFTER
+expect leaving fails NO_LEAVE
 exit $failed

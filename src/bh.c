@@ -258,6 +258,18 @@ static void sleep_until_kicked(struct bh_cpu *bh)
 		os_futex_wait(&bh->state, BH_ASLEEP, 0);
 }
 
+/* Its CPU may have been lost, or have come back, or somebody outside has moved all
+ * threads. @home: where it was put last. */
+static void follow_cpu(int cpu, bool *home)
+{
+	bool allowed = os_cpu_allowed(cpu);
+
+	if (likely(allowed == *home && (!allowed || os_cpu() == cpu)))
+		return;
+	os_thread_move(0, allowed ? cpu : -1, NULL);
+	*home = allowed;
+}
+
 /* Returns whether its priority is to be changed when it works for long: one that
  * is hardly above the others does not starve them. */
 static bool prepare_thread(int cpu)
@@ -289,11 +301,13 @@ static void *bh_thread(void *arg)
 	struct bh_cpu *bh = arg;
 	int tid = os_gettid();
 	bool may_be_urgent = prepare_thread(cpu_of(bh));
+	bool home = true;
 
 	enter();
 	for (;;) {
 		bool ready;
 
+		follow_cpu(cpu_of(bh), &home);
 		lock(&bh->lock);
 		ready = become_worker(bh, tid);
 		if (ready)

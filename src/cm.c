@@ -125,6 +125,7 @@ static void arm_one(int cpu, bool rested)
 /*
  * Let the sentinels of the pool's CPUs look out for an idle CPU. Where fewer
  * workers may run than there are CPUs some CPU is always idle and means nothing.
+ * A pool that has lost its CPU is left to the tick.
  * @rested: also those that have given up.
  */
 static void arm(struct pool *pool, bool rested)
@@ -132,7 +133,8 @@ static void arm(struct pool *pool, bool rested)
 	if (!param_get(sentinel))
 		return;
 	if (pool->cpu >= 0) {
-		arm_one(pool->cpu, rested);
+		if (pool_bound(pool))
+			arm_one(pool->cpu, rested);
 		return;
 	}
 	if (pool_cap(pool) !=
@@ -146,7 +148,7 @@ static void arm(struct pool *pool, bool rested)
 
 static bool may_start(struct pool *pool, int running)
 {
-	if (pool->cpu >= 0)
+	if (pool_bound(pool))
 		return running == 0;
 	return running < pool_cap(pool) || !param_get(pace);
 }
@@ -203,7 +205,7 @@ bool cm_may_continue(struct pool *pool)
 	int running =
 		atomic_load_explicit(&pool->nr_running, memory_order_relaxed);
 
-	if (pool->cpu >= 0)
+	if (pool_bound(pool))
 		return running <= 1;
 	if (running > 1 &&
 	    atomic_load_explicit(&pool->tiny, memory_order_relaxed))
@@ -334,7 +336,7 @@ void cm_recheck(struct pool *pool)
 	int looked = 0;
 	uint64_t now;
 
-	if (pool->cpu < 0 || !param_get(recheck))
+	if (!pool_bound(pool) || !param_get(recheck))
 		return;
 	now = os_now();
 	if (now < pool->recheck_at)

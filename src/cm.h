@@ -15,6 +15,7 @@ enum sentinel_state {
 	SENTINEL_ARMED,	  /* runs as soon as its CPU idles */
 	SENTINEL_RESTING, /* found work waiting, but nothing to do about it */
 	SENTINEL_REFUSED, /* cannot be had on this CPU */
+	SENTINEL_LEAVING, /* its CPU was lost: it ends */
 };
 
 struct sentinel {

@@ -233,7 +233,8 @@ void dump_add_pool(struct lines *l, struct pool *pool)
 	lines_add(l, "pool cmwq/%s%d%s (", pool->cpu < 0 ? "u" : "", pool->id,
 		  pool->highpri ? "H" : "");
 	if (pool->cpu >= 0)
-		lines_add(l, "CPU %d", pool->cpu);
+		lines_add(l, "CPU %d%s", pool->cpu,
+			  pool_bound(pool) ? "" : ", lost");
 	else
 		add_cpus(l, pool);
 	lines_add(l, ", nice %d)", pool->nice);

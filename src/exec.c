@@ -78,7 +78,7 @@ static struct pwq *begin(struct worker *w, struct pool *pool,
 	if (unlikely(atomic_load_explicit(&pwq->wq->flags,
 					  memory_order_relaxed) &
 		     WQ_CPU_INTENSIVE) &&
-	    pool->cpu >= 0)
+	    pool_bound(pool))
 		cm_set_intensive(pool, w);
 	if (atomic_load_explicit(&pool->has_work, memory_order_relaxed) &&
 	    (watch || !atomic_load_explicit(&pool->tiny, memory_order_relaxed)))
@@ -230,7 +230,7 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	all_run = cm_find_sleepers(pool, w, FIND_MAX, cpu_idle && pool->pinned);
 	if (cm_may_start(pool))
 		return true;
-	return pool->cpu < 0 && (grant || !all_run);
+	return !pool_bound(pool) && (grant || !all_run);
 }
 
 /* The order is that of cm.c's proof: first_idle, nr_running, inbox. */
@@ -251,17 +251,19 @@ static void enter_idle(struct worker *w, struct pool *pool, bool was_running)
 /*
  * Workers of a pod that need not stay in it are put where the system likes; one that
  * was woken elsewhere goes back to where its items were queued, and may then be
- * moved again.
+ * moved again. One that cannot be elsewhere and is has been moved by somebody
+ * outside (taskset -a), in a way that our own CPUs did not show.
  */
 static void come_home(struct worker *w, struct pool *pool)
 {
-	_Atomic unsigned long *pod = atomic_load(&pool->pod);
-
-	if (likely(!pod || pool->strict || pool_has_cpu(pool, os_cpu())))
+	if (likely(pool_has_cpu(pool, os_cpu())))
 		return;
-	os_thread_move(pod);
-	os_thread_move(atomic_load(&pool->cpus));
-	w->came_home = true;
+	if (pool->cpu < 0 && !pool->strict) {
+		os_thread_move(0, -1, atomic_load(&pool->pod));
+		w->came_home = true;
+	}
+	if (pool->cpu < 0 || atomic_load(&pool->pinned))
+		os_thread_move(0, worker_cpu(pool), worker_cpus(pool));
 }
 
 static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
@@ -279,9 +281,9 @@ static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 static bool setup(struct worker *w, struct pool *pool)
 {
 	struct os_thread_attr attr = {
-		.cpu = pool->cpu,
+		.cpu = worker_cpu(pool),
 		.nice = pool->nice,
-		.cpus = atomic_load(pool->strict ? &pool->pod : &pool->cpus),
+		.cpus = worker_cpus(pool),
 	};
 	char name[32];
 	int refused;
@@ -299,7 +301,7 @@ static bool setup(struct worker *w, struct pool *pool)
 		log_warn_once("nice %d was refused; workers run at the best "
 			      "that is allowed",
 			      attr.nice);
-	return !(refused & OS_REFUSED_CPU);
+	return !(refused & (OS_REFUSED_CPU | OS_LOST_CPU));
 }
 
 /* What made it start counts for the workqueue of the first item. */
@@ -317,6 +319,19 @@ static void count_start(struct worker *w, struct pool *pool)
 }
 
 /*
+ * Where workers of this pool may run has changed. Those on its lists were moved at
+ * once, but one that was not, or that moved itself just then, is late.
+ */
+static void follow_pool(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	if (likely(w->moves == pool->moves))
+		return;
+	w->moves = pool->moves;
+	os_thread_move(0, worker_cpu(pool), worker_cpus(pool));
+}
+
+/*
  * Become busy, with a worker left in reserve, and work until not wanted. Only
  * workers that hold the lock or run an item are busy and counted as running,
  * so whatever else one is found asleep in can be held against its item.
@@ -327,9 +342,10 @@ static bool start_working(struct worker *w, struct pool *pool)
 	if (!wanted(w, pool))
 		return false;
 	worker_leave_idle(w, pool);
-	if (unlikely(manager_keep_reserve(pool)) && pool->cpu >= 0 &&
+	if (unlikely(manager_keep_reserve(pool)) && pool_bound(pool) &&
 	    !cm_may_start(pool))
 		return false;
+	follow_pool(w, pool);
 	cm_start_running(pool, w);
 	list_del(&w->entry);
 	list_add(&w->entry, &pool->busy);
@@ -346,20 +362,22 @@ void *exec_thread(void *arg)
 {
 	struct worker *w = arg;
 	struct pool *pool = atomic_load(&w->pool);
-	bool ran, bound;
+	bool ran, pinned;
 
 	pool_lock(pool);
 	w->tid = os_gettid();
 	w->id = ++pool->next_worker_id;
+	w->moves = pool->moves;
 	pool_unlock(pool);
-	bound = setup(w, pool);
+	pinned = setup(w, pool);
 	pool_lock(pool);
-	pool->pinned &= bound;
+	pool->pinned &= pinned;
 	/* Until here it counts as being created, however long it was kept from
 	 * its CPU, so that nobody creates another meanwhile. */
 	if (++pool->nr_workers > pool->peak)
 		pool->peak = pool->nr_workers;
 	for (;;) {
+		follow_pool(w, pool);
 		ran = start_working(w, pool);
 		if (!w->is_idle)
 			enter_idle(w, pool, ran);

@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "cm.h"
+#include "hotplug.h"
 #include "life.h"
 #include "lock.h"
 #include "log.h"
@@ -76,6 +77,7 @@ void fork_reset_child(void)
 	worker_reset_all();
 	for_each_pool (pool)
 		pool_reset(pool);
+	hotplug_reset();
 	wq_reset_all();
 	atomic_store(&life_online, false);
 }

@@ -20,6 +20,7 @@
 #include "cpumask.h"
 #include "exec.h"
 #include "fork.h"
+#include "hotplug.h"
 #include "life.h"
 #include "log.h"
 #include "manager.h"
@@ -69,7 +70,8 @@ static void early(void)
 	topo_open();
 	manager_thread = exec_thread;
 	pwq_kick = cm_kick;
-	tick_topology = apply_topology;
+	tick_topology = hotplug_topology;
+	tick_cpus = hotplug_look;
 	next_generation();
 	if (cpumask_init() || topo_init() || pools_init() || unbound_init() ||
 	    cm_init() || wq_init_system()) {
@@ -139,7 +141,8 @@ void workqueue_init(void)
 
 	life_check();
 	for_each_pool (pool) {
-		if (pool->bh || (pool->cpu < 0 && !atomic_load(&pool->users)))
+		if (pool->bh ||
+		    (!pool_bound(pool) && !atomic_load(&pool->users)))
 			continue;
 		pool_lock(pool);
 		if (!atomic_load(&pool->nr_threads))

@@ -36,9 +36,7 @@
 #define SYS_close_range 436
 #endif
 
-#define STAT_SIZE	       128   /* the name is at most 64 long */
-#define MAX_CPUS	       65536 /* of the system; we use the first NR_CPUS */
-#define LONG_BITS	       ((int)(8 * sizeof(long)))
+#define STAT_SIZE	       128 /* the name is at most 64 long */
 #define DEFAULT_TIMER_SLACK_NS 50000UL
 #define PUNCTUAL_SLICE_NS      100000UL
 #define RESET_ON_FORK	       1UL /* SCHED_FLAG_RESET_ON_FORK */
@@ -55,19 +53,6 @@ struct os_sched_attr {
 	uint64_t period;
 };
 
-static struct {
-	int nr_cpus;
-	int nr_allowed;
-	int nr_ignored;
-	size_t mask_size;
-	cpu_set_t *allowed;
-	int nr_real; /* allowed CPUs behind the pretended ones, or 0 */
-} topo;
-
-/* Of a thread on a pretended CPU: its number, plus one. */
-static __thread int pretended_cpu;
-
-int os_cpu_limit = 1;
 __thread unsigned long os_own_waits;
 
 /* Until os_generation_init(): nothing has started. */
@@ -119,123 +104,6 @@ void os_sleep_ns(uint64_t ns)
 	/* Not nanosleep(), which is a cancellation point. */
 	syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &ts, NULL);
 	errno = saved;
-}
-
-/* The highest CPU number in a list like "0-3,8-11", plus one; 0 on error. */
-static int read_possible(void)
-{
-	char buf[256];
-	const char *last;
-	ssize_t n;
-	int fd;
-
-	fd = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	buf[n] = '\0';
-	last = buf + strcspn(buf, "\n");
-	while (last > buf && last[-1] >= '0' && last[-1] <= '9')
-		last--;
-	return atoi(last) + 1;
-}
-
-static void allow_all(void)
-{
-	for (int cpu = 0; cpu < topo.nr_cpus; cpu++)
-		CPU_SET_S(cpu, topo.mask_size, topo.allowed);
-}
-
-/* What lies beyond NR_CPUS is not ours, unless there is nothing else. */
-static void limit_cpus(void)
-{
-	topo.nr_ignored = topo.nr_cpus - CMWQ_NR_CPUS;
-	if (topo.nr_ignored <= 0) {
-		topo.nr_ignored = 0;
-		return;
-	}
-	for (int cpu = CMWQ_NR_CPUS; cpu < topo.nr_cpus; cpu++)
-		CPU_CLR_S(cpu, topo.mask_size, topo.allowed);
-	topo.nr_cpus = CMWQ_NR_CPUS;
-	if (!CPU_COUNT_S(topo.mask_size, topo.allowed))
-		allow_all();
-}
-
-void os_topology_init(void)
-{
-	long conf = sysconf(_SC_NPROCESSORS_CONF);
-	long n = -1;
-	int cpu, max;
-
-	if (topo.allowed)
-		return;
-	/* The kernel wants room for all its CPUs; find how much that is. */
-	for (max = 1024; max <= MAX_CPUS && n < 0; max *= 2) {
-		topo.mask_size = CPU_ALLOC_SIZE(max);
-		topo.allowed = calloc(1, topo.mask_size);
-		if (!topo.allowed)
-			abort();
-		n = syscall(SYS_sched_getaffinity, 0, topo.mask_size,
-			    topo.allowed);
-		if (n < 0 && max < MAX_CPUS) {
-			free(topo.allowed);
-			topo.allowed = NULL;
-		}
-	}
-	topo.nr_cpus = read_possible();
-	if (topo.nr_cpus < conf)
-		topo.nr_cpus = (int)conf;
-	if (topo.nr_cpus < 1)
-		topo.nr_cpus = 1;
-	if (n < 0)
-		allow_all();
-	for (cpu = 0; cpu < (int)topo.mask_size * CHAR_BIT; cpu++)
-		if (CPU_ISSET_S(cpu, topo.mask_size, topo.allowed) &&
-		    cpu >= topo.nr_cpus)
-			topo.nr_cpus = cpu + 1;
-	limit_cpus();
-	os_cpu_limit = topo.nr_cpus;
-	topo.nr_allowed = CPU_COUNT_S(topo.mask_size, topo.allowed);
-}
-
-void os_pretend_cpus(int nr)
-{
-	topo.nr_ignored = nr > CMWQ_NR_CPUS ? nr - CMWQ_NR_CPUS : 0;
-	topo.nr_real = topo.nr_allowed;
-	topo.nr_cpus = topo.nr_allowed = nr - topo.nr_ignored;
-	os_cpu_limit = 0; /* which makes os_cpu() ask us */
-}
-
-int os_nr_cpus(void)
-{
-	return topo.nr_cpus;
-}
-
-int os_nr_allowed(void)
-{
-	return topo.nr_allowed;
-}
-
-int os_cpus_ignored(void)
-{
-	return topo.nr_ignored;
-}
-
-bool os_cpu_allowed(int cpu)
-{
-	if (topo.nr_real)
-		return cpu < topo.nr_cpus;
-	return CPU_ISSET_S(cpu, topo.mask_size, topo.allowed);
-}
-
-int os_cpu_slow(void)
-{
-	int cpu = pretended_cpu ? pretended_cpu - 1 : sched_getcpu();
-
-	return likely(cpu >= 0 && cpu < topo.nr_cpus) ? cpu : 0;
 }
 
 /*
@@ -329,69 +197,16 @@ int os_thread_urgent(bool urgent)
 	return OS_REFUSED_NICE | (urgent ? OS_REFUSED_FIFO : 0);
 }
 
-/* The CPU to run on for one of ours: where CPUs are pretended they share the
- * real ones. */
-static int real_cpu(int cpu)
-{
-	int n;
-
-	if (!topo.nr_real)
-		return cpu;
-	n = cpu % topo.nr_real;
-	for (cpu = 0; n || !CPU_ISSET_S(cpu, topo.mask_size, topo.allowed);
-	     cpu++)
-		n -= CPU_ISSET_S(cpu, topo.mask_size, topo.allowed);
-	return cpu;
-}
-
-static bool has_cpu(const _Atomic unsigned long *cpus, int cpu)
-{
-	return atomic_load_explicit(&cpus[cpu / LONG_BITS],
-				    memory_order_relaxed) >>
-		       (cpu % LONG_BITS) &
-	       1;
-}
-
-/* To one CPU, or to those of a mask that are allowed, or to all that are. */
-static long set_cpus(int one, const _Atomic unsigned long *cpus)
-{
-	cpu_set_t set[CMWQ_NR_CPUS / CPU_SETSIZE];
-	bool some = false;
-
-	pretended_cpu = 0;
-	CPU_ZERO_S(sizeof(set), set);
-	for (int cpu = 0; cpu < topo.nr_cpus && (one >= 0 || cpus); cpu++) {
-		if (one >= 0 ? cpu != one
-			     : !has_cpu(cpus, cpu) || !os_cpu_allowed(cpu))
-			continue;
-		CPU_SET_S(real_cpu(cpu), sizeof(set), set);
-		if (topo.nr_real && !pretended_cpu)
-			pretended_cpu = cpu + 1;
-		some = true;
-	}
-	if (!some)
-		return syscall(SYS_sched_setaffinity, 0, topo.mask_size,
-			       topo.allowed);
-	return syscall(SYS_sched_setaffinity, 0, sizeof(set), set);
-}
-
-void os_thread_move(const _Atomic unsigned long *cpus)
-{
-	int saved = errno;
-
-	set_cpus(-1, cpus);
-	errno = saved;
-}
-
 int os_thread_setup(const struct os_thread_attr *attr)
 {
-	int refused = 0;
+	int refused = 0, err;
 
 	prctl(PR_SET_NAME, attr->name);
 	prctl(PR_SET_TIMERSLACK, attr->punctual ? 1UL : DEFAULT_TIMER_SLACK_NS);
 	/* An unbound thread that may not leave its CPUs does no harm. */
-	if (set_cpus(attr->cpu, attr->cpus) && attr->cpu >= 0)
-		refused |= OS_REFUSED_CPU;
+	err = os_thread_move(0, attr->cpu, attr->cpus);
+	if (err && attr->cpu >= 0)
+		refused |= err == EINVAL ? OS_LOST_CPU : OS_REFUSED_CPU;
 	return refused | set_policy(attr);
 }
 
@@ -418,6 +233,26 @@ size_t os_read_task_file(int tid, const char *name, char *buf, size_t size)
 	n = n < 0 ? 0 : n;
 	buf[n] = '\0';
 	return (size_t)n;
+}
+
+size_t os_read_file(const char *path, char *buf, size_t size)
+{
+	int saved = errno;
+	size_t len = 0;
+	long fd, n = -1;
+
+	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		while ((n = syscall(SYS_read, fd, buf + len, size - 1 - len)) >
+		       0)
+			len += (size_t)n;
+		syscall(SYS_close, fd);
+	}
+	errno = saved;
+	if (n < 0)
+		len = 0;
+	buf[len] = '\0';
+	return len;
 }
 
 /* The state is the letter after the parenthesised name, which may itself

@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmwq/cpumask.h>
+
+#include "os_cpus.h"
 
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
@@ -35,8 +36,8 @@ enum os_thread_state {
 /* How a thread of ours is to be scheduled, whoever creates it. */
 struct os_thread_attr {
 	const char *name;
-	int cpu; /* to be bound to, or -1: all that we may use, or of these */
-	const _Atomic unsigned long *cpus; /* the ones in os_nr_cpus() bits */
+	int cpu;			   /* to be bound to, or -1 */
+	const _Atomic unsigned long *cpus; /* those, see os_thread_move() */
 	int nice;
 	bool idle;     /* SCHED_IDLE */
 	bool punctual; /* short slice and timer slack, for the tick */
@@ -65,16 +66,6 @@ static inline void os_pause(void)
 
 /* The CPU we are on, always less than os_nr_cpus(). Async-signal-safe. */
 static inline int os_cpu(void);
-int os_nr_cpus(void);	      /* possible CPUs */
-bool os_cpu_allowed(int cpu); /* when the process started */
-int os_nr_allowed(void);
-void os_topology_init(void);
-int os_cpus_ignored(void); /* CPUs that are not possible ones: >= NR_CPUS */
-/*
- * For tests: from now on there are @nr CPUs, all allowed. Threads for them are
- * bound to the real ones in turn and believe that they run on their own.
- */
-void os_pretend_cpus(int nr);
 
 /* Start a thread, detached, all signals blocked. 0 or an errno value. */
 int os_thread_create(void *(*fn)(void *), void *arg, size_t stack);
@@ -84,7 +75,8 @@ enum {
 	OS_REFUSED_CPU = 1,
 	OS_REFUSED_NICE = 2,
 	OS_REFUSED_IDLE = 4,
-	OS_REFUSED_FIFO = 8
+	OS_REFUSED_FIFO = 8,
+	OS_LOST_CPU = 16 /* it is none of the process's */
 };
 int os_thread_setup(const struct os_thread_attr *attr);
 /*
@@ -93,9 +85,6 @@ int os_thread_setup(const struct os_thread_attr *attr);
  * starts, threads and processes, never inherits that. Returns what was refused.
  */
 int os_thread_urgent(bool urgent);
-/* The calling thread may run on those CPUs only, if any of them may be used, or
- * else on all that may; NULL: on all. */
-void os_thread_move(const _Atomic unsigned long *cpus);
 int os_gettid(void);
 enum os_thread_state os_thread_state(int tid);
 /*
@@ -115,6 +104,9 @@ unsigned long os_thread_waits(int tid);
  * its length, 0 if it cannot be read. No cancellation point; keeps errno. */
 size_t os_read_task_file(int tid, const char *name, char *buf, size_t size);
 
+/* As much of a file as fits, and a NUL; the length, 0 if it cannot be read. */
+size_t os_read_file(const char *path, char *buf, size_t size);
+
 void os_write_stderr(const char *buf, size_t len);
 _Noreturn void os_exit_group(int status);
 
@@ -130,9 +122,6 @@ static inline uint32_t os_generation(void)
 {
 	return atomic_load_explicit(os_generation_word, memory_order_relaxed);
 }
-
-int os_cpu_slow(void);
-extern int os_cpu_limit; /* possible CPUs */
 
 /* The kernel keeps the number up to date in the thread's rseq area. */
 static inline int os_cpu(void)

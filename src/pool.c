@@ -41,7 +41,8 @@ void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap)
 	pool->node = -1;
 	pool->cap = cap;
 	pool->nr_cpus = cap;
-	pool->pinned = cpu >= 0;
+	pool->bound = cpu >= 0 && os_cpu_allowed(cpu);
+	pool->pinned = pool_bound(pool);
 	init_lists(pool);
 }
 
@@ -51,7 +52,7 @@ void pool_reset(struct pool *pool)
 
 	memset((char *)pool + activity, 0, sizeof(*pool) - activity);
 	lock_init(&pool->lock, RANK_POOL);
-	pool->pinned = pool->cpu >= 0;
+	pool->pinned = pool_bound(pool);
 	pool->tiny = pool->bh;
 	init_lists(pool);
 }
@@ -174,12 +175,14 @@ int pools_init(void)
 	for (int i = 0; i < n * POOLS_PER_CPU; i++) {
 		int cpu = i / POOLS_PER_CPU;
 
-		cpu_pools[i] = pool_new(os_cpu_allowed(cpu) ? cpu : -1, cpu,
-					i % NR_PRIORITIES, 1);
+		cpu_pools[i] =
+			pool_new(cpu, cpu, i % NR_PRIORITIES,
+				 os_cpu_allowed(cpu) ? 1 : os_nr_allowed());
 		if (!cpu_pools[i])
 			return -ENOMEM;
 		cpu_pools[i]->bh = i % POOLS_PER_CPU >= NR_PRIORITIES;
 		cpu_pools[i]->tiny = cpu_pools[i]->bh;
+		cpu_pools[i]->bound |= cpu_pools[i]->bh;
 		pool_publish(cpu_pools[i]);
 	}
 	for (int hi = 0; hi < NR_PRIORITIES; hi++) {

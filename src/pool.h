@@ -37,13 +37,17 @@ enum {
 
 struct pool {
 	struct lock lock;
-	int cpu;      /* I: bound to it, or -1 */
+	int cpu;      /* I: whose it is, or -1: an unbound one */
 	int id;	      /* I: in thread names: CPU, or number of the pool */
 	int nice;     /* I: of its workers */
 	bool highpri; /* I: in thread names */
-	bool bh;     /* I: its items run on the BH thread of CPU id, see bh.c */
-	bool strict; /* I: workers stay in the pod */
+	bool bh; /* I: its items run on the BH thread of its CPU, see bh.c */
+	bool strict;	    /* I: workers stay in the pod */
+	unsigned int moves; /* P: counts changes of where workers may run */
 	int node; /* registry lock: NUMA node of all CPUs of the pod, or -1 */
+	_Atomic bool bound;  /* A: runs one item at a time: its CPU may be used,
+				else it is as good as unbound; BH: always;
+				under lock */
 	_Atomic bool pinned; /* A: its workers are bound to cpu; under lock */
 	_Atomic int nr_cpus; /* A: CPUs of the pod that we may use */
 	_Atomic int cap;     /* A: workers that may run at once */
@@ -90,8 +94,10 @@ struct pool {
 	uint64_t recheck_at;	      /* P: next look at sleepers, ns */
 	struct cmwq_timer cull_timer; /* P: armed while cull_armed */
 	bool cull_armed;	      /* P */
-	int stuck_ticks;	      /* T: in which it started nothing */
-	unsigned long tick_seq;	      /* T: seq at the last tick */
+	int wants;	 /* T: workers beyond the first that it could use */
+	int share;	 /* T: that it may run */
+	int stuck_ticks; /* T: in which it started nothing */
+	unsigned long tick_seq; /* T: seq at the last tick */
 };
 
 #define INBOX_QUIET 1UL /* nothing in it needs anybody to be woken */
@@ -175,12 +181,22 @@ static inline int pool_cap(struct pool *pool)
 	return atomic_load_explicit(&pool->cap, memory_order_relaxed);
 }
 
+/*
+ * Does one CPU belong to it alone, or is it an unbound pool or one that has lost its
+ * CPU? Without the lock the answer may be a moment old: then whoever was woken in
+ * vain sleeps again, and who was not is woken by the tick.
+ */
+static inline bool pool_bound(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->bound, memory_order_relaxed);
+}
+
 /* Is it one of the CPUs that it serves? */
 static inline bool pool_has_cpu(struct pool *pool, int cpu)
 {
 	_Atomic unsigned long *pod = atomic_load(&pool->pod);
 
-	if (pool->cpu >= 0)
+	if (pool_bound(pool))
 		return pool->cpu == cpu;
 	return !pod || atomic_load_explicit(&pod[cpu / LONG_BITS],
 					    memory_order_relaxed) >>
@@ -191,7 +207,11 @@ static inline bool pool_has_cpu(struct pool *pool, int cpu)
 /* The first CPU from @cpu on that it serves; os_nr_cpus() if there is none. */
 int pool_next_cpu(struct pool *pool, int cpu);
 
-/* Those whose workers may run items on a CPU. */
+/*
+ * Those whose workers may run items on a CPU. Pools that have lost theirs are not
+ * among them: on a machine of which the process may use a small part they are the
+ * most.
+ */
 static inline struct pool *pool_first_on(int cpu)
 {
 	return pool_of_cpu(cpu, false);

@@ -16,6 +16,11 @@
  * nothing waiting disarms. From the fourth of the sixteen on it yields after each:
  * that puts a SCHED_IDLE thread far behind all others, but not behind an idle CPU.
  *
+ * One whose CPU is lost ends. It must not be created after that: the creator asks
+ * whether the CPU is allowed before it says that there is a thread, and the
+ * thread after, while hotplug.c takes the CPU away first and then looks for a
+ * thread.
+ *
  * Disarming: state = OFF, then look at the pools again; the arming side pushes,
  * then reads the state (models/kick.pml, the same pattern).
  */
@@ -105,22 +110,29 @@ static int wake_one(int cpu)
 	return vain;
 }
 
+/* Others arm it, or tell it to leave. */
+static bool change(struct sentinel *s, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong(&s->state, &from, to);
+}
+
 static void watch(struct sentinel *s, int cpu)
 {
 	int vain = 0;
 
 	while (atomic_load(&s->state) == SENTINEL_ARMED) {
 		if (!anything_waits(cpu)) {
-			atomic_store(&s->state, SENTINEL_OFF);
-			if (!anything_waits(cpu))
+			if (!change(s, SENTINEL_ARMED, SENTINEL_OFF) ||
+			    !anything_waits(cpu))
 				return;
-			atomic_store(&s->state, SENTINEL_ARMED);
+			change(s, SENTINEL_OFF, SENTINEL_ARMED);
+			continue;
 		}
 		vain += wake_one(cpu);
 		if (vain >= YIELD_VAIN)
 			os_yield();
 		if (vain >= MAX_VAIN)
-			atomic_store(&s->state, SENTINEL_RESTING);
+			change(s, SENTINEL_ARMED, SENTINEL_RESTING);
 	}
 }
 
@@ -136,14 +148,16 @@ static bool wait_for_work(struct sentinel *s)
 		bool poll = state == SENTINEL_RESTING && !param_get(tick);
 		uint64_t end = poll ? os_now() + POLL_NS : idle_end;
 
+		if (state == SENTINEL_LEAVING) {
+			change(s, state, SENTINEL_ABSENT);
+			return false;
+		}
 		if (os_futex_wait(&s->state, state, end) != ETIMEDOUT)
 			continue;
 		if (poll)
-			atomic_compare_exchange_strong(&s->state, &state,
-						       SENTINEL_ARMED);
+			change(s, state, SENTINEL_ARMED);
 		else if (state == SENTINEL_OFF &&
-			 atomic_compare_exchange_strong(&s->state, &state,
-							SENTINEL_ABSENT))
+			 change(s, state, SENTINEL_ABSENT))
 			return false;
 		else
 			idle_end = os_now() + NSEC_PER_MSEC * 1000;
@@ -161,17 +175,28 @@ static void *sentinel_thread(void *arg)
 		.cpu = cpu,
 		.idle = true,
 	};
+	int refused;
 
 	snprintf(name, sizeof(name), "cmwq/idle:%d", cpu);
-	if (os_thread_setup(&attr) & (OS_REFUSED_CPU | OS_REFUSED_IDLE)) {
+	refused = os_thread_setup(&attr);
+	/* Lost after it was asked for, which may not have been noticed yet. */
+	if (refused & OS_LOST_CPU || !os_cpu_allowed(cpu)) {
+		atomic_store(&s->state, SENTINEL_ABSENT);
+		return NULL;
+	}
+	if (refused & (OS_REFUSED_CPU | OS_REFUSED_IDLE)) {
 		atomic_store(&s->state, SENTINEL_REFUSED);
 		log_warn_once("SCHED_IDLE or binding to a CPU was refused; "
 			      "blocked workers are found by the tick alone");
 		return NULL;
 	}
 	os_private_files();
-	while (wait_for_work(s))
+	while (wait_for_work(s)) {
+		/* Somebody outside moves all of our threads (taskset -a). */
+		if (unlikely(os_cpu() != cpu))
+			os_thread_move(0, cpu, NULL);
 		watch(s, cpu);
+	}
 	return NULL;
 }
 
@@ -183,12 +208,32 @@ void sentinel_create_wanted(void)
 		if (!atomic_load_explicit(&s->want, memory_order_relaxed) ||
 		    atomic_load(&s->state) != SENTINEL_ABSENT)
 			continue;
+		if (!os_cpu_allowed(cpu)) {
+			atomic_store(&s->want, false);
+			continue;
+		}
 		atomic_store(&s->state, SENTINEL_ARMED);
 		atomic_store(&s->want, false);
 		if (os_thread_create(sentinel_thread, s, STACK)) {
 			atomic_store(&s->state, SENTINEL_ABSENT);
 			atomic_store(&s->want, true);
 		}
+	}
+}
+
+void sentinel_leave(int cpu)
+{
+	struct sentinel *s = &sentinels[cpu];
+	uint32_t state = atomic_load(&s->state);
+
+	while (state != SENTINEL_ABSENT && state != SENTINEL_LEAVING) {
+		uint32_t next = state == SENTINEL_REFUSED ? SENTINEL_ABSENT
+							  : SENTINEL_LEAVING;
+
+		if (!atomic_compare_exchange_weak(&s->state, &state, next))
+			continue;
+		os_futex_wake(&s->state, 1);
+		break;
 	}
 }
 

@@ -13,7 +13,14 @@
  *    then on;
  *  - wake again whoever should have been woken, and give an unbound pool that
  *    started nothing for three ticks one worker more;
- *  - let resting sentinels look again, create workers where that failed.
+ *  - let resting sentinels look again, create workers where that failed;
+ *  - look what CPUs and what quota the process has, and share that out.
+ *
+ * A pool that runs all that its quota lets it is not given more so easily: items
+ * that compute take longer with each worker, not less long. But one may wait for
+ * another that has not started, in a way that nobody sees. So there is one worker
+ * more for the pool that has been stuck for longest, then, if that did not help,
+ * for the next after twice the time, and so on: ten in twelve seconds.
  *
  * Of BH pools it only repeats the wakeup, and creates the thread.
  *
@@ -23,21 +30,33 @@
 #include "tick.h"
 
 #include "bh.h"
+#include "cap.h"
 #include "cm.h"
 #include "log.h"
 #include "manager.h"
 #include "os.h"
 #include "param.h"
 #include "pwq.h"
+#include "quota.h"
 #include "sentinel.h"
 #include "timer.h"
 
 #define MAX_QUIET_TICKS 2
 #define PACE_TICKS	3 /* longer than an item that is no CPU hog */
+#define MAX_DOUBLINGS	20
+#define QUOTA_LOOK_NS	(1000 * NSEC_PER_MSEC)
 
 void (*tick_topology)(void);
-static uint64_t next_tick; /* timer thread */
-static int quiet_ticks;	   /* timer thread */
+void (*tick_cpus)(void);
+
+/* All of these: timer thread. */
+static uint64_t next_tick;
+static uint64_t next_quota; /* look at it */
+static int quiet_ticks;
+static struct pool *most_stuck; /* of those that are short of quota */
+static bool overdrawn;		/* one of them runs more than its share */
+static int doublings;		/* of the time until one may have more */
+static uint64_t grant_at;	/* that time */
 
 static void check_hog(struct pool *pool, struct worker *w, bool asleep)
 	REQUIRES(pool->lock)
@@ -47,7 +66,7 @@ static void check_hog(struct pool *pool, struct worker *w, bool asleep)
 	unsigned long waits;
 	uint64_t cpu;
 
-	if (pool->cpu < 0 || w->intensive || !limit)
+	if (!pool_bound(pool) || w->intensive || !limit)
 		return;
 	cpu = os_thread_cpu_time(w->tid);
 	if (w->tick_seq == w->seq && !asleep && cpu - w->tick_cpu < limit)
@@ -81,21 +100,55 @@ static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
 	}
 }
 
+static void start_one(struct pool *pool)
+{
+	if (!cm_wake_idle(pool, true))
+		atomic_store(&pool->want, true);
+}
+
+static void grant(struct pool *pool)
+{
+	pool->stuck_ticks = 0;
+	atomic_store(&pool->grant, true);
+	start_one(pool);
+}
+
 static void help_waiting(struct pool *pool) REQUIRES(pool->lock)
 {
-	bool start = cm_may_start(pool);
-
 	if (atomic_load(&pool->seq) != pool->tick_seq)
 		pool->stuck_ticks = 0;
 	else
 		pool->stuck_ticks++;
-	if (!start && pool->cpu < 0 && pool->stuck_ticks >= PACE_TICKS) {
-		pool->stuck_ticks = 0;
-		atomic_store(&pool->grant, true);
-		start = true;
+	if (cm_may_start(pool))
+		start_one(pool);
+	else if (pool_bound(pool) || pool->stuck_ticks < PACE_TICKS)
+		return;
+	else if (!cap_is_short(pool))
+		grant(pool);
+	else if (!most_stuck || most_stuck->stuck_ticks < pool->stuck_ticks)
+		most_stuck = pool;
+}
+
+static void look_whether_overdrawn(struct pool *pool)
+{
+	if (!pool_bound(pool) && cap_is_short(pool) &&
+	    atomic_load(&pool->nr_running) > pool_cap(pool))
+		overdrawn = true;
+}
+
+/* See above. @overdrawn: what was granted before is still in use. */
+static void grant_beyond_quota(uint64_t now)
+{
+	if (!overdrawn)
+		doublings = 0;
+	if (most_stuck && (!doublings || now >= grant_at)) {
+		grant(most_stuck);
+		if (doublings < MAX_DOUBLINGS)
+			doublings++;
+		grant_at = now + (PACE_TICKS * TICK_NS << doublings);
 	}
-	if (start && !cm_wake_idle(pool, true))
-		atomic_store(&pool->want, true);
+	most_stuck = NULL;
+	overdrawn = false;
 }
 
 /* Returns whether the pool needs the tick. */
@@ -108,7 +161,9 @@ static bool tick_pool(struct pool *pool)
 			cm_wake_bh(pool, true);
 		return waiting;
 	}
-	if (!waiting && (pool->cpu < 0 || atomic_load(&pool->nr_running) <= 0))
+	look_whether_overdrawn(pool);
+	if (!waiting &&
+	    (!pool_bound(pool) || atomic_load(&pool->nr_running) <= 0))
 		return false;
 	pool_lock(pool);
 	look_at_workers(pool);
@@ -135,7 +190,7 @@ static void create_wanted(void)
 	bh_create_wanted();
 }
 
-static bool tick(void)
+static bool tick(uint64_t now)
 {
 	struct pool *pool;
 	bool active = false;
@@ -143,6 +198,7 @@ static bool tick(void)
 	for_each_pool (pool)
 		if (tick_pool(pool))
 			active = true;
+	grant_beyond_quota(now);
 	sentinel_rearm_resting();
 	return active;
 }
@@ -202,6 +258,18 @@ static void stop_ticking(void)
 		next_tick = 0;
 }
 
+/* What does the process have? Others change that. */
+static void look_around(uint64_t now)
+{
+	if (tick_cpus)
+		tick_cpus();
+	if (now >= next_quota) {
+		quota_look();
+		next_quota = now + QUOTA_LOOK_NS;
+	}
+	cap_share();
+}
+
 /* Is it on, or asked for? */
 static bool turn_on(void)
 {
@@ -217,13 +285,16 @@ uint64_t tick_hook(uint64_t now)
 	create_wanted();
 	if (!turn_on())
 		return TIMER_NEVER;
-	if (!next_tick)
+	if (!next_tick) {
 		next_tick = now + TICK_NS;
+		look_around(now);
+	}
 	if (now < next_tick)
 		return next_tick;
 	next_tick = now + TICK_NS;
+	look_around(now);
 	follow_topology();
-	if (param_get(tick) ? tick() : repeat_kicks())
+	if (param_get(tick) ? tick(now) : repeat_kicks())
 		quiet_ticks = 0;
 	else if (++quiet_ticks >= MAX_QUIET_TICKS)
 		stop_ticking();
@@ -239,5 +310,8 @@ uint64_t tick_hook(uint64_t now)
 void tick_reset(void)
 {
 	next_tick = 0;
+	next_quota = 0;
 	quiet_ticks = 0;
+	doublings = 0;
+	quota_reset();
 }

@@ -15,6 +15,10 @@ uint64_t tick_hook(uint64_t now);
  * before the thread is. */
 extern void (*tick_topology)(void);
 
+/* Called on the timer thread when the tick goes on, and at each tick: somebody else
+ * may have changed the CPUs that the process may use. */
+extern void (*tick_cpus)(void);
+
 void tick_reset(void); /* in a forked child */
 
 #endif

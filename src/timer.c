@@ -241,6 +241,7 @@ static void *timer_thread(void *arg)
 	(void)arg;
 	is_timer_thread = true;
 	os_thread_setup(&attr);
+	os_watch_cpus();
 	for (;;) {
 		uint32_t seen = atomic_load(&wheel.word);
 		uint64_t now = os_now();

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "cap.h"
 #include "manager.h"
 #include "os.h"
 #include "pwq.h"
@@ -148,7 +149,9 @@ static struct pool *make(const struct unbound_pool *want)
 	pool->nice = want->nice;
 	pool->highpri = want->nice == -20;
 	pool->strict = want->strict;
-	unbound_recount(pool);
+	pool_lock(pool);
+	cap_recount(pool);
+	pool_unlock(pool);
 	return pool;
 }
 
@@ -182,15 +185,4 @@ void unbound_unuse(struct pool *pool)
 		return;
 	atomic_store(&pool->deserted, true);
 	manager_end_idle(pool);
-}
-
-void unbound_recount(struct pool *pool)
-{
-	int n = 0;
-
-	for (int cpu = pool_next_cpu(pool, 0); cpu < os_nr_cpus();
-	     cpu = pool_next_cpu(pool, cpu + 1))
-		n += os_cpu_allowed(cpu);
-	atomic_store(&pool->nr_cpus, n ? n : 1);
-	atomic_store(&pool->cap, n ? n : 1);
 }

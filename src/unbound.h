@@ -45,7 +45,4 @@ int unbound_init(void);
 void unbound_restrict(const struct cpumask *to, struct cpumask *before);
 void unbound_effective(struct cpumask *cpus, const struct cpumask *asked);
 
-/* The CPUs that the process may use have changed: count them again. */
-void unbound_recount(struct pool *pool);
-
 #endif

@@ -31,6 +31,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->came_home = false;
 	worker->hint_depth = 0;
 	worker->tick_seq = 0;
+	worker->moves = 0;
 	worker->desc[0] = '\0';
 	list_init(&worker->entry);
 	list_init(&worker->scheduled);

@@ -42,6 +42,7 @@ struct worker {
 	bool intensive;		     /* P: a CPU hog; not in nr_running */
 	bool die;		     /* P: culled */
 	bool came_home;		     /* S: back in its pod, not counted yet */
+	unsigned int moves;	     /* S: pool->moves when it last moved */
 	_Atomic int hint_depth;	     /* A: S writes; hints in force */
 	unsigned int current_colour; /* P */
 	struct list scheduled;	     /* P: items to run after the current one */
@@ -119,6 +120,17 @@ static inline struct pwq *worker_runs_for(struct worker *worker,
 	if (!worker_runs(worker, work))
 		return NULL;
 	return func == work->func && its_wq == wq ? pwq : NULL;
+}
+
+/* Where the workers of a pool may run, for os_thread_move(). */
+static inline int worker_cpu(struct pool *pool)
+{
+	return pool_bound(pool) ? pool->cpu : -1;
+}
+
+static inline const _Atomic unsigned long *worker_cpus(struct pool *pool)
+{
+	return atomic_load(pool->strict ? &pool->pod : &pool->cpus);
 }
 
 /* Off the list of idle ones, if it is on it. */

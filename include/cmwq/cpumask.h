@@ -18,7 +18,8 @@
  * cpumask variable of the program's own has room for all NR_CPUS.
  *
  * cpu_possible_mask has the CPUs that the system is configured for, cpu_online_mask
- * those that this process may use. Both are there before main().
+ * those that this process may use; it changes when these do
+ * (workqueue_online_cpu()). Both are there before main().
  *
  * Contexts. All of it may be called anywhere, signal handlers included, but for
  * what allocates, reads or writes text. cpumask_set_cpu(), cpumask_clear_cpu() and the

@@ -633,6 +633,37 @@ void workqueue_init_early(void) CMWQ_API(workqueue_init_early);
 void workqueue_init(void) CMWQ_API(workqueue_init);
 void workqueue_init_topology(void) CMWQ_API(workqueue_init_topology);
 
+/*
+ * CPUs that come and go. The library follows the CPUs that the process may use by
+ * itself: its cpuset, the affinity of all of its threads ("taskset -a"; that of
+ * its main thread alone is not the process's), CPUs that are taken out of the
+ * system. It looks at once while work waits, and at the next queueing otherwise.
+ * Items of a lost CPU run elsewhere; those of one per-CPU workqueue that were queued
+ * there may then run side by side. When the CPU returns they run there again.
+ *
+ * These calls do the same on purpose. From workqueue_offline_cpu() to
+ * workqueue_online_cpu() the library uses the CPU for nothing, though the process
+ * may; the program's own threads can still run there, and what they queue is kept
+ * where it is. Both return when it is done: threads have been moved, functions
+ * of items go on meanwhile. workqueue_prepare_cpu() creates the first workers of
+ * the CPU's pools if they have none, so that later queueing need not wait for it.
+ *
+ *	workqueue_offline_cpu(3);	leave CPU 3 to something else
+ *	...
+ *	workqueue_prepare_cpu(3);
+ *	workqueue_online_cpu(3);
+ *
+ * 0; -EINVAL (and a message) if there is no such CPU; -EBUSY (and a message) if it is
+ * the last one that the process may use, since somebody must run; -ENOMEM if
+ * workqueue_prepare_cpu() could not create a worker. To take away a CPU twice, or one
+ * that the process may not use, or to give back one that was not taken away, does
+ * no harm; a CPU is used again when it is given back and the process may use it.
+ * They may be called from items. A forked child keeps what was taken away.
+ */
+int workqueue_prepare_cpu(unsigned int cpu) CMWQ_API(workqueue_prepare_cpu);
+int workqueue_online_cpu(unsigned int cpu) CMWQ_API(workqueue_online_cpu);
+int workqueue_offline_cpu(unsigned int cpu) CMWQ_API(workqueue_offline_cpu);
+
 /* Workqueues that are always there. */
 extern struct workqueue_struct *system_wq CMWQ_API(system_wq);
 extern struct workqueue_struct *system_percpu_wq CMWQ_API(system_percpu_wq);

@@ -21,6 +21,7 @@
 #define MAX_STEPS   1000000 /* of fake_run(), before it calls that a livelock */
 #define MAX_WORDS   512
 #define MAX_TIDS    256
+#define MAX_FILES   32
 #define STDERR_SIZE 65536
 
 struct fake_private {
@@ -52,6 +53,7 @@ struct fake fake = {
 	.now = 1000 * NSEC_PER_MSEC,
 	.nr_cpus = 4,
 	.allowed = 0xf,
+	.granted = 0xf,
 	.refuse_err = EAGAIN,
 	.exit_status = -1,
 };
@@ -65,6 +67,10 @@ static sem_t back;
 static struct wakes wakes[MAX_WORDS];
 static int nr_words;
 static bool pretending;
+static struct {
+	const char *path, *text;
+} files[MAX_FILES];
+static int nr_files;
 static struct tid_facts facts[MAX_TIDS];
 static int nr_facts;
 static char captured[STDERR_SIZE];
@@ -286,6 +292,7 @@ void fake_reset(void)
 	}
 	nr_threads = 0;
 	nr_facts = 0;
+	nr_files = 0;
 	fake_clear_wakes();
 	fake_clear_stderr();
 	memset(&fake, 0, sizeof(fake));
@@ -507,9 +514,20 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 	return 0;
 }
 
-void os_thread_move(const _Atomic unsigned long *cpus)
+int os_thread_move(int tid, int cpu, const _Atomic unsigned long *cpus)
 {
-	(void)cpus;
+	struct fake_thread *t = self;
+
+	fake.moves++;
+	fake.last_moved = tid ? tid : os_gettid();
+	fake.last_moved_to = cpu;
+	if (tid >= FAKE_TID && tid < FAKE_TID + nr_threads)
+		t = &threads[tid - FAKE_TID];
+	if (t && (!tid || t->tid == tid) && !fake.refuse_move) {
+		t->attr.cpu = cpu;
+		t->attr.cpus = cpus;
+	}
+	return fake.refuse_move;
 }
 
 int os_thread_setup(const struct os_thread_attr *attr)
@@ -520,7 +538,7 @@ int os_thread_setup(const struct os_thread_attr *attr)
 	self->attr = *attr;
 	snprintf(self->name, sizeof(self->name), "%s", attr->name);
 	self->attr.name = self->name;
-	if (fake.refuse_setup & OS_REFUSED_CPU)
+	if (fake.refuse_setup & (OS_REFUSED_CPU | OS_LOST_CPU))
 		self->attr.cpu = -1;
 	return fake.refuse_setup;
 }
@@ -648,7 +666,7 @@ void fake_set_cpus(int nr, uint64_t allowed)
 	if (nr < 1 || nr > FAKE_CPUS)
 		give_up("not a number of CPUs");
 	fake.nr_cpus = nr;
-	fake.allowed = allowed;
+	fake.allowed = fake.granted = allowed;
 	pretending = false;
 }
 
@@ -667,6 +685,27 @@ bool os_cpu_allowed(int cpu)
 	if (pretending)
 		return cpu >= 0 && cpu < fake.nr_cpus;
 	return cpu >= 0 && cpu < FAKE_CPUS && (fake.allowed >> cpu & 1);
+}
+
+void os_allow_cpus(const struct cpumask *cpus)
+{
+	fake.allowed = cpus->bits[0];
+	pretending = false;
+}
+
+void os_granted_cpus(struct cpumask *cpus)
+{
+	cpus->bits[0] = fake.granted;
+}
+
+void os_look_at_cpus(void)
+{
+	fake.looks++;
+}
+
+void os_watch_cpus(void)
+{
+	fake.watches++;
 }
 
 /* As the real one does: there are no more than NR_CPUS. */
@@ -699,6 +738,34 @@ void fake_set_generation(uint32_t gen)
 bool os_generation_init(void)
 {
 	return !fake.no_wipe;
+}
+
+void fake_file(const char *path, const char *text)
+{
+	int i = 0;
+
+	while (i < nr_files && strcmp(files[i].path, path))
+		i++;
+	if (i == MAX_FILES)
+		give_up("too many files");
+	if (i == nr_files)
+		nr_files++;
+	files[i].path = path;
+	files[i].text = text;
+}
+
+size_t os_read_file(const char *path, char *buf, size_t size)
+{
+	int i = 0;
+
+	fake.files_read++;
+	while (i < nr_files && strcmp(files[i].path, path))
+		i++;
+	buf[0] = '\0';
+	if (i == nr_files || !files[i].text)
+		return 0;
+	snprintf(buf, size, "%s", files[i].text);
+	return strlen(buf);
 }
 
 void os_write_stderr(const char *buf, size_t len)

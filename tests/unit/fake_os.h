@@ -44,6 +44,7 @@ struct fake {
 
 	int nr_cpus;
 	uint64_t allowed; /* a bit per CPU */
+	uint64_t granted; /* what os_granted_cpus() says */
 	int ignored;	  /* what os_cpus_ignored() says */
 	int cpu;	  /* of threads that are not bound to one */
 
@@ -52,6 +53,7 @@ struct fake {
 	int refuse_err;	  /* with this, EAGAIN by default */
 	int refuse_setup; /* what os_thread_setup() returns, OS_REFUSED_ bits */
 	int refuse_urgent;	/* and os_thread_urgent(true) */
+	int refuse_move;	/* what os_thread_move() returns */
 	unsigned long my_waits; /* what os_my_waits() says */
 	bool no_wipe;		/* os_generation_init() fails */
 	bool private_files;	/* os_private_files() succeeds */
@@ -74,7 +76,12 @@ struct fake {
 	unsigned long nr_wakes;	 /* calls of os_futex_wake() */
 	unsigned long nr_sleeps; /* calls of os_sleep_ns() */
 	unsigned long yields;	 /* calls of os_yield() */
-	int exit_status;	 /* of os_exit_group() in a thread, or -1 */
+	unsigned long looks;	 /* calls of os_look_at_cpus() */
+	unsigned long watches;	 /* calls of os_watch_cpus() */
+	unsigned long files_read;
+	unsigned long moves; /* calls of os_thread_move(), and the last: */
+	int last_moved, last_moved_to;
+	int exit_status; /* of os_exit_group() in a thread, or -1 */
 };
 
 extern struct fake fake;
@@ -155,6 +162,9 @@ void fake_set_waits(int tid, unsigned long n);
 
 void fake_set_cpus(int nr, uint64_t allowed);
 void fake_set_generation(uint32_t gen);
+
+/* What os_read_file() reads, NULL for nothing. The strings are not copied. */
+void fake_file(const char *path, const char *text);
 
 /* --- chance --- */
 

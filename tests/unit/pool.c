@@ -147,8 +147,10 @@ static void test_pools_of_forbidden_cpus(void **state)
 		n++;
 	assert_int_equal(n, 3 * POOLS_PER_CPU + NR_PRIORITIES);
 	assert_int_equal(pool_of_cpu(0, false)->cpu, 0);
-	assert_int_equal(pool_of_cpu(1, false)->cpu, -1);
-	assert_int_equal(pool_of_cpu(1, false)->cap, 1);
+	assert_int_equal(pool_of_cpu(1, false)->cpu, 1);
+	assert_true(pool_bound(pool_of_cpu(0, false)));
+	assert_false(pool_bound(pool_of_cpu(1, false)));
+	assert_int_equal(pool_of_cpu(1, false)->cap, 2);
 	assert_int_equal(pool_of_cpu(2, true)->cpu, 2);
 	assert_int_equal(pool_unbound(false)->cap, 2);
 	for (p = pool_list; p; p = next) {

@@ -63,6 +63,16 @@ static inline int sim_futex_wait_until(_Atomic uint32_t *word, uint32_t val,
 	return sim_futex_wait(word, val);
 }
 
+static inline int sim_thread_move(int tid, int cpu,
+				  const _Atomic unsigned long *cpus)
+{
+	(void)tid;
+	(void)cpu;
+	(void)cpus;
+	return 0;
+}
+
+#define os_thread_move	      sim_thread_move
 #define os_now()	      (sim_now += 20000)
 #define os_futex_wait	      sim_futex_wait_until
 #define os_futex_wake	      sim_futex_wake

@@ -2,11 +2,13 @@
 /*
  * tick - hogs, states, paced starts, repeated wakeups, its own end.
  *
- * rooms: lock log life param work pool worker node pwq cm queue tick
+ * rooms: lock log life param quota work pool worker node pwq cm queue cap tick
  */
 #include "unit/house.h"
 
 #include "bh.h"
+#include "cap.h"
+#include "quota.h"
 #include "sentinel.h"
 #include "tick.h"
 
@@ -41,6 +43,8 @@ static void build(unsigned int flags)
 {
 	house_build(flags, 16);
 	tick_reset();
+	quota_look();
+	cap_share();
 	bound = pool_of_cpu(0, false);
 	unbound = pool_unbound(false);
 	rearmed = 0;
@@ -524,6 +528,125 @@ static void test_no_grant_for_bound_pools(void **state)
 	assert_false(bound->grant);
 }
 
+/* --- CPUs and quota --- */
+
+static int cpus_looked_at;
+
+static void look_at_cpus(void)
+{
+	cpus_looked_at++;
+}
+
+static void give_quota(const char *limit)
+{
+	fake_file("/proc/self/cgroup", "0::/a\n");
+	fake_file("/proc/self/mountinfo", "1 1 0:1 / /c rw - cgroup2 c rw\n");
+	fake_file("/c/a/cpu.max", limit);
+}
+
+/* CPUs: when it goes on and at each tick; the quota: at most once a second. Neither
+ * when it is off. */
+static void test_looks_around(void **state)
+{
+	unsigned long files;
+
+	(void)state;
+	tick_cpus = look_at_cpus;
+	cpus_looked_at = 0;
+	give_quota("200000 100000\n");
+	files = fake.files_read;
+	tick();
+	assert_int_equal(cpus_looked_at, 0);
+	assert_int_equal(fake.files_read, files);
+	run_item(bound, 0);
+	start_ticking();
+	assert_int_equal(cpus_looked_at, 1);
+	assert_int_equal(quota_cpus(), 2);
+	files = fake.files_read;
+	for (int i = 0; i < 249; i++)
+		tick();
+	assert_int_equal(cpus_looked_at, 250);
+	assert_int_equal(fake.files_read, files);
+	tick();
+	assert_true(fake.files_read > files);
+	tick_cpus = NULL;
+	give_quota("max 100000\n");
+	for (int i = 0; i < 250; i++)
+		tick();
+	assert_int_equal(quota_cpus(), QUOTA_NONE);
+}
+
+/* Beyond its share of a quota a pool gets one worker more after three ticks, the next
+ * after six, and so on; anew when those are gone. */
+static void test_pace_under_a_quota(void **state)
+{
+	struct worker *idle;
+	int ticks = 0;
+
+	(void)state;
+	give_quota("200000 100000\n");
+	run_item(unbound, 0);
+	run_item(unbound, 1);
+	idle = house_idle_worker(unbound);
+	house_queue(0, 8);
+	start_ticking();
+	assert_int_equal(pool_cap(unbound), 2);
+	while (!unbound->grant) {
+		tick();
+		ticks++;
+	}
+	assert_in_range(ticks, 3, 5);
+	for (int wait = 6; wait < 100; wait *= 2) {
+		unbound->grant = false;
+		atomic_store(&idle->wake, 0);
+		atomic_fetch_add(&unbound->nr_running, 1);
+		for (ticks = 0; !unbound->grant; ticks++)
+			tick();
+		assert_int_equal(ticks, wait);
+		assert_int_equal(idle->wake, 1);
+	}
+	/* The ones beyond the quota are done. */
+	unbound->grant = false;
+	atomic_store(&unbound->nr_running, 2);
+	tick();
+	for (ticks = 0; !unbound->grant; ticks++)
+		tick();
+	assert_in_range(ticks, 1, 3);
+}
+
+/* The other pool has started nothing for longer. */
+static void test_most_stuck_pool_goes_first(void **state)
+{
+	struct pool *other = pool_unbound(true);
+
+	(void)state;
+	give_quota("100000 100000\n");
+	run_item(unbound, 0);
+	house_queue(0, 8);
+	start_ticking();
+	for (int i = 0; i < 20; i++) {
+		tick();
+		atomic_fetch_add(&unbound->seq, 1);
+	}
+	house_busy_worker(other, &house.pwqs[0], &house.item[9]);
+	atomic_store(&other->has_work, true);
+	pool_lock(other);
+	pool_add_work(other, &house.item[10]);
+	pool_unlock(other);
+	for (int i = 0; i < 20 && !other->grant; i++) {
+		tick();
+		assert_false(unbound->grant);
+		if (i < 2)
+			atomic_fetch_add(&unbound->seq, 1);
+	}
+	assert_true(other->grant);
+	other->grant = false;
+	atomic_fetch_add(&other->seq, 1);
+	for (int i = 0; i < 20 && !unbound->grant; i++)
+		tick();
+	assert_true(unbound->grant);
+}
+
 static void test_prints_notes(void **state)
 {
 	(void)state;
@@ -566,6 +689,10 @@ int main(void)
 		cmocka_unit_test_setup(test_progress_delays_the_paced_start,
 				       setup_unbound),
 		cmocka_unit_test_setup(test_no_grant_for_bound_pools, setup),
+		cmocka_unit_test_setup(test_looks_around, setup),
+		cmocka_unit_test_setup(test_pace_under_a_quota, setup_unbound),
+		cmocka_unit_test_setup(test_most_stuck_pool_goes_first,
+				       setup_unbound),
 		cmocka_unit_test_setup(test_prints_notes, setup),
 	};
 
