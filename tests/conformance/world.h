@@ -57,6 +57,12 @@ int world_cpu(int nth);
 int world_nr_cpus(void);
 /* The opposite: 0 or 1, where the caller runs. */
 int world_here(void);
+/* Take the second CPU away from workqueues, and give it back; 0 or an error. In the
+ * kernel it leaves the system. */
+int world_offline(void);
+int world_online(void);
+/* What wq_worker_comm() says of the caller. */
+void world_worker_comm(char *buf, size_t size);
 /* The caller's nice value. */
 int world_nice(void);
 

@@ -11,6 +11,7 @@
  * is a kprobe's. Messages are read as a console.
  */
 #include <linux/console.h>
+#include <linux/cpu.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -80,16 +81,39 @@ static int find_unexported(void)
 
 /* --- processors --- */
 
+static int cpus[2], nr_cpus;
+
+/* Once: the second one goes away at times. */
+static void find_cpus(void)
+{
+	cpus[0] = cpumask_first(cpu_online_mask);
+	cpus[1] = cpumask_next(cpus[0], cpu_online_mask);
+	nr_cpus = num_online_cpus();
+}
+
 int world_cpu(int nth)
 {
-	int first = cpumask_first(cpu_online_mask);
-
-	return nth ? cpumask_next(first, cpu_online_mask) : first;
+	return cpus[nth];
 }
 
 int world_nr_cpus(void)
 {
-	return num_online_cpus();
+	return nr_cpus;
+}
+
+int world_offline(void)
+{
+	return remove_cpu(cpus[1]);
+}
+
+int world_online(void)
+{
+	return add_cpu(cpus[1]);
+}
+
+void world_worker_comm(char *buf, size_t size)
+{
+	at_wq_worker_comm(buf, size, current);
 }
 
 int world_here(void)
@@ -298,6 +322,7 @@ static int __init conf_init(void)
 
 	if (err)
 		return err;
+	find_cpus();
 	results = filp_open(out, O_WRONLY, 0);
 	if (IS_ERR(results))
 		return PTR_ERR(results);

@@ -158,6 +158,23 @@ int world_here(void)
 	return sched_getcpu() == cpus[1];
 }
 
+int world_offline(void)
+{
+	return workqueue_offline_cpu((unsigned int)cpus[1]);
+}
+
+int world_online(void)
+{
+	int err = workqueue_prepare_cpu((unsigned int)cpus[1]);
+
+	return err ? err : workqueue_online_cpu((unsigned int)cpus[1]);
+}
+
+void world_worker_comm(char *buf, size_t size)
+{
+	wq_worker_comm(buf, size, (int)syscall(SYS_gettid));
+}
+
 int world_nice(void)
 {
 	return getpriority(PRIO_PROCESS, 0);
