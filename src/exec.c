@@ -358,6 +358,27 @@ static bool start_working(struct worker *w, struct pool *pool)
 	return true;
 }
 
+/* As long as it has an item a rescuer is a worker of the pool like others. */
+void exec_rescue(struct worker *w, struct pool *pool, struct work_struct *work)
+{
+	if (collides(pool, work))
+		return;
+	follow_pool(w, pool);
+	cm_start_running(pool, w);
+	list_add(&w->entry, &pool->busy);
+	pool_drain(pool);
+	pool_del_work(pool, work);
+	list_add(work_entry(work), &w->scheduled);
+	while (!list_empty(&w->scheduled)) {
+		work = entry_work(w->scheduled.next);
+		word_pwq(atomic_load(work_word(work)))->rescued++;
+		run_one(w, pool, work, true);
+	}
+	list_del(&w->entry);
+	cm_stop_running(pool, w);
+	pool_drain(pool);
+}
+
 void *exec_thread(void *arg)
 {
 	struct worker *w = arg;

@@ -12,4 +12,9 @@ void *exec_thread(void *worker);
  * thread. Drops and retakes the lock. */
 void exec_first(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
 
+/* A rescuer runs an item of the pool's worklist, and those that must wait for the
+ * one who runs it. Drops and retakes the lock. */
+void exec_rescue(struct worker *w, struct pool *pool, struct work_struct *work)
+	REQUIRES(pool->lock);
+
 #endif

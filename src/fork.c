@@ -22,6 +22,7 @@
 #include "lock.h"
 #include "log.h"
 #include "pool.h"
+#include "rescuer.h"
 #include "tick.h"
 #include "timer.h"
 #include "topo.h"
@@ -78,6 +79,7 @@ void fork_reset_child(void)
 	for_each_pool (pool)
 		pool_reset(pool);
 	hotplug_reset();
+	rescuer_reset_all();
 	wq_reset_all();
 	atomic_store(&life_online, false);
 }

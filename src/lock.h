@@ -31,6 +31,7 @@ enum lock_rank {
 	RANK_WQ,       /* one workqueue: max_active, flush epochs */
 	RANK_POOL,     /* one pool: everything about its items and workers */
 	RANK_NODE,     /* who waits for a slot of a node's max_active */
+	RANK_MAYDAY,   /* whom rescuers are to help */
 	RANK_SLOT,     /* worker slots */
 	RANK_TIMER,    /* the wheel */
 };

@@ -14,6 +14,13 @@ extern void *(*manager_thread)(void *worker);
  * timer thread tries again as long as work waits. */
 bool manager_create(struct pool *pool) REQUIRES(pool->lock);
 
+/* No worker is idle, and none is on its way. */
+static inline bool manager_lacks_worker(struct pool *pool) REQUIRES(pool->lock)
+{
+	return !pool->nr_idle && !pool->managed &&
+	       atomic_load(&pool->nr_threads) == pool->nr_workers;
+}
+
 /*
  * Keep one idle worker in reserve, or one that is being created: others may
  * leave the pool without one meanwhile, so the manager looks again. True if it
@@ -24,8 +31,7 @@ static inline bool manager_keep_reserve(struct pool *pool) REQUIRES(pool->lock)
 {
 	bool dropped = false;
 
-	while (unlikely(!pool->nr_idle && !pool->managed &&
-			atomic_load(&pool->nr_threads) == pool->nr_workers)) {
+	while (unlikely(manager_lacks_worker(pool))) {
 		dropped = true;
 		if (!manager_create(pool))
 			break;

@@ -9,6 +9,7 @@
  *  A  atomic; the comment says who writes
  *  S  only the worker itself
  *  T  only the timer thread
+ *  M  the mayday lock (rescuer.c)
  *
  * The rule of the house: whoever takes pool->lock drains the inbox before he
  * reasons about the lists (pool_lock() in pwq.h does both). Then the worklist and the
@@ -98,6 +99,8 @@ struct pool {
 	int share;	 /* T: that it may run */
 	int stuck_ticks; /* T: in which it started nothing */
 	unsigned long tick_seq; /* T: seq at the last tick */
+	uint64_t mayday_at; /* T: rescuers are called (again), ns; 0: a worker
+				   is there, or none is needed */
 };
 
 #define INBOX_QUIET 1UL /* nothing in it needs anybody to be woken */

@@ -85,6 +85,8 @@ void pwq_init(struct pwq *pwq, struct workqueue_struct *wq, struct pool *pool,
 	pwq->cm_wakeup = 0;
 	pwq->cm_overlap = 0;
 	pwq->repatriated = 0;
+	pwq->maydays = 0;
+	pwq->rescued = 0;
 	pwq_reset(pwq);
 	atomic_store(&pwq->pool, pool);
 }
@@ -102,6 +104,7 @@ void pwq_reset(struct pwq *pwq)
 	atomic_store(&pwq->saturated, false);
 	list_init(&pwq->inactive);
 	list_init(&pwq->held);
+	list_init(&pwq->mayday);
 }
 
 /*

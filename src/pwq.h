@@ -38,12 +38,16 @@ struct pwq {
 	struct pwq *successor; /* P: gets what still comes; plugged until this
 				  one is empty */
 	bool in_use;	       /* registry lock: gets items */
+	struct list mayday;    /* M: in the calls of the queue's rescuer */
+	uint64_t mayday_at;    /* M: not to be answered before, ns */
 	unsigned long long started;	/* P */
 	unsigned long long completed;	/* P */
 	unsigned long long cpu_itsv;	/* P */
 	unsigned long long cm_wakeup;	/* P */
 	unsigned long long cm_overlap;	/* P */
 	unsigned long long repatriated; /* P */
+	unsigned long long maydays;	/* P */
+	unsigned long long rescued;	/* P */
 };
 
 /*

@@ -14,6 +14,7 @@
  *  - wake again whoever should have been woken, and give an unbound pool that
  *    started nothing for three ticks one worker more;
  *  - let resting sentinels look again, create workers where that failed;
+ *  - call the rescuers of a pool that gets no worker (rescuer.h);
  *  - look what CPUs and what quota the process has, and share that out.
  *
  * A pool that runs all that its quota lets it is not given more so easily: items
@@ -29,6 +30,8 @@
  */
 #include "tick.h"
 
+#include <limits.h>
+
 #include "bh.h"
 #include "cap.h"
 #include "cm.h"
@@ -38,6 +41,7 @@
 #include "param.h"
 #include "pwq.h"
 #include "quota.h"
+#include "rescuer.h"
 #include "sentinel.h"
 #include "timer.h"
 
@@ -102,7 +106,9 @@ static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
 
 static void start_one(struct pool *pool)
 {
-	if (!cm_wake_idle(pool, true))
+	if (cm_wake_idle(pool, true))
+		pool->mayday_at = 0;
+	else
 		atomic_store(&pool->want, true);
 }
 
@@ -115,15 +121,21 @@ static void grant(struct pool *pool)
 
 static void help_waiting(struct pool *pool) REQUIRES(pool->lock)
 {
-	if (atomic_load(&pool->seq) != pool->tick_seq)
+	bool stuck = atomic_load(&pool->seq) == pool->tick_seq;
+
+	if (!stuck)
 		pool->stuck_ticks = 0;
 	else
 		pool->stuck_ticks++;
-	if (cm_may_start(pool))
+	if (cm_may_start(pool)) {
 		start_one(pool);
-	else if (pool_bound(pool) || pool->stuck_ticks < PACE_TICKS)
 		return;
-	else if (!cap_is_short(pool))
+	}
+	if (pool_bound(pool) || !stuck)
+		pool->mayday_at = 0;
+	if (pool_bound(pool) || pool->stuck_ticks < PACE_TICKS)
+		return;
+	if (!cap_is_short(pool))
 		grant(pool);
 	else if (!most_stuck || most_stuck->stuck_ticks < pool->stuck_ticks)
 		most_stuck = pool;
@@ -161,6 +173,8 @@ static bool tick_pool(struct pool *pool)
 			cm_wake_bh(pool, true);
 		return waiting;
 	}
+	if (!waiting)
+		pool->mayday_at = 0;
 	look_whether_overdrawn(pool);
 	if (!waiting &&
 	    (!pool_bound(pool) || atomic_load(&pool->nr_running) <= 0))
@@ -174,7 +188,22 @@ static bool tick_pool(struct pool *pool)
 	return true;
 }
 
-static void create_wanted(void)
+static void call_rescuers(struct pool *pool, uint64_t now) REQUIRES(pool->lock)
+{
+	if (!pool->mayday_at) {
+		pool->mayday_at = now + MAYDAY_FIRST_NS;
+		rescuer_call(pool, pool->mayday_at);
+	} else if (now >= pool->mayday_at) {
+		pool->mayday_at = now + MAYDAY_AGAIN_NS;
+		rescuer_call(pool, now);
+	}
+}
+
+/*
+ * Create workers where they are wanted. First have the rescuers come if there is none
+ * in time: a creation may take long, and nobody else calls meanwhile.
+ */
+static void create_wanted(uint64_t now)
 {
 	struct pool *pool;
 
@@ -183,9 +212,13 @@ static void create_wanted(void)
 			continue;
 		atomic_store(&pool->want, false);
 		pool_lock(pool);
+		if (!pool->nr_idle &&
+		    (cm_may_start(pool) || atomic_load(&pool->grant)))
+			call_rescuers(pool, now);
 		manager_keep_reserve(pool);
 		pool_unlock(pool);
 	}
+	rescuer_create_missing();
 	sentinel_create_wanted();
 	bh_create_wanted();
 }
@@ -203,23 +236,39 @@ static bool tick(uint64_t now)
 	return active;
 }
 
+/* Somebody has to look, once per call: without a worker nobody else does. */
+static void help_unwatched(struct pool *pool, uint64_t now)
+{
+	atomic_store(&pool->want, true);
+	pool_lock(pool);
+	if (!cm_may_start(pool) && now >= pool->mayday_at)
+		cm_find_sleepers(pool, NULL, INT_MAX, false);
+	if (!cm_may_start(pool))
+		pool->mayday_at = 0;
+	pool_unlock(pool);
+}
+
 /* Without the detector: what is left is to repeat what somebody may not have got
  * round to, or what failed. */
-static bool repeat_kicks(void)
+static bool repeat_kicks(uint64_t now)
 {
 	struct pool *pool;
 	bool waiting = false;
 
 	for_each_pool (pool) {
+		bool idle = atomic_load(&pool->first_idle);
+
+		if (idle || !pool_waiting(pool))
+			pool->mayday_at = 0;
 		if (!pool_waiting(pool))
 			continue;
 		waiting = true;
 		if (pool->bh)
 			cm_wake_bh(pool, true);
-		else if (!atomic_load(&pool->first_idle))
-			atomic_store(&pool->want, true);
-		else
+		else if (idle)
 			cm_kick(pool);
+		else
+			help_unwatched(pool, now);
 	}
 	return waiting;
 }
@@ -282,7 +331,7 @@ static bool turn_on(void)
 uint64_t tick_hook(uint64_t now)
 {
 	log_flush();
-	create_wanted();
+	create_wanted(now);
 	if (!turn_on())
 		return TIMER_NEVER;
 	if (!next_tick) {
@@ -294,11 +343,11 @@ uint64_t tick_hook(uint64_t now)
 	next_tick = now + TICK_NS;
 	look_around(now);
 	follow_topology();
-	if (param_get(tick) ? tick(now) : repeat_kicks())
+	if (param_get(tick) ? tick(now) : repeat_kicks(now))
 		quiet_ticks = 0;
 	else if (++quiet_ticks >= MAX_QUIET_TICKS)
 		stop_ticking();
-	create_wanted();
+	create_wanted(now);
 	if (!turn_on())
 		return TIMER_NEVER;
 	/* Somebody may have started it again since it was stopped. */

@@ -29,6 +29,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->intensive = false;
 	worker->die = false;
 	worker->came_home = false;
+	worker->rescue_wq = NULL;
 	worker->hint_depth = 0;
 	worker->tick_seq = 0;
 	worker->moves = 0;

@@ -28,7 +28,8 @@ struct worker {
 	_Atomic(work_func_t) current_func;			 /* A: S */
 	_Atomic(struct pwq *) current_pwq;			 /* A: S */
 	_Atomic(struct workqueue_struct *) current_wq;		 /* A: S */
-	_Atomic(struct pool *) pool; /* A: set when the slot is taken */
+	_Atomic(struct pool *) pool; /* A: set when the slot is taken; a
+				rescuer's is where it helped last */
 	_Atomic uint32_t wake;	     /* A: set by wakers; the futex */
 
 	_Alignas(64) struct list entry; /* P: in pool->idle or busy */
@@ -52,7 +53,8 @@ struct worker {
 	uint64_t tick_cpu;	     /* P: CPU time then */
 	unsigned long tick_waits;    /* P: how often it had slept then */
 	struct worker *next_free;    /* slot lock */
-	char desc[WORKER_DESC_LEN];  /* P: of the current item, or the last */
+	struct workqueue_struct *rescue_wq; /* I: a rescuer, of this one */
+	char desc[WORKER_DESC_LEN]; /* P: of the current item, or the last */
 };
 
 /* A thread in flush_work() or a cancel: woken when the item's run is over. */

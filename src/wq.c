@@ -29,6 +29,7 @@
 #include "pwq.h"
 #include "queue.h"
 #include "registry.h"
+#include "rescuer.h"
 #include "topo.h"
 #include "worker.h"
 #include "wq_struct.h"
@@ -142,23 +143,16 @@ static void free_wq(struct workqueue_struct *wq)
 	free(wq);
 }
 
-static struct workqueue_struct *make(const char *name, unsigned int flags,
-				     int max_active)
+/* All of it that has no place in any pool. */
+static struct workqueue_struct *make_struct(const char *name,
+					    unsigned int flags, int max_active)
 {
-	struct workqueue_struct *wq;
+	struct workqueue_struct *wq = calloc(1, sizeof(*wq));
 
-	if (flags & ~(unsigned int)WQ_FLAGS) {
-		log_err("workqueue %s: unknown flags %#x, not allocated", name,
-			flags & ~(unsigned int)WQ_FLAGS);
-		return NULL;
-	}
-	if (!bh_ok(name, flags, max_active))
-		return NULL;
-	flags = check_flags(name, flags);
-	wq = calloc(1, sizeof(*wq));
 	if (wq)
 		wq->pwq_of = calloc((size_t)os_nr_cpus(), sizeof(*wq->pwq_of));
 	if (!wq || !wq->pwq_of) {
+		log_err("workqueue %s: out of memory, not allocated", name);
 		free_wq(wq);
 		return NULL;
 	}
@@ -168,17 +162,45 @@ static struct workqueue_struct *make(const char *name, unsigned int flags,
 	wq->max_active = initial_max_active(name, flags, max_active);
 	wq->min_active = wq->max_active < WQ_DFL_MIN_ACTIVE ? wq->max_active
 							    : WQ_DFL_MIN_ACTIVE;
-	lock(&registry_lock);
-	wq->frozen = limit_freezing() && (flags & WQ_FREEZABLE);
-	if (!(flags & WQ_UNBOUND ? alloc_unbound(wq) : alloc_pwqs(wq))) {
-		unlock(&registry_lock);
+	if (flags & WQ_MEM_RECLAIM)
+		wq->rescuer = rescuer_new(wq);
+	if (flags & WQ_MEM_RECLAIM && !wq->rescuer) {
 		free_wq(wq);
 		return NULL;
 	}
-	atomic_store(&wq->magic, WQ_MAGIC);
-	list_add_tail(&wq->all, &registry);
-	unlock(&registry_lock);
 	return wq;
+}
+
+static struct workqueue_struct *make(const char *name, unsigned int flags,
+				     int max_active)
+{
+	struct workqueue_struct *wq;
+	bool ok;
+
+	if (flags & ~(unsigned int)WQ_FLAGS) {
+		log_err("workqueue %s: unknown flags %#x, not allocated", name,
+			flags & ~(unsigned int)WQ_FLAGS);
+		return NULL;
+	}
+	if (!bh_ok(name, flags, max_active))
+		return NULL;
+	wq = make_struct(name, check_flags(name, flags), max_active);
+	if (!wq)
+		return NULL;
+	lock(&registry_lock);
+	wq->frozen = limit_freezing() && (wq->flags & WQ_FREEZABLE);
+	ok = wq->flags & WQ_UNBOUND ? alloc_unbound(wq) : alloc_pwqs(wq);
+	if (ok) {
+		atomic_store(&wq->magic, WQ_MAGIC);
+		list_add_tail(&wq->all, &registry);
+	}
+	unlock(&registry_lock);
+	if (ok)
+		return wq;
+	log_err("workqueue %s: out of memory, not allocated", name);
+	rescuer_end(wq->rescuer);
+	free_wq(wq);
+	return NULL;
 }
 
 __attribute__((format(printf, 1, 0))) static struct workqueue_struct *
@@ -270,6 +292,18 @@ void drain_workqueue(struct workqueue_struct *wq)
 		drain(wq);
 }
 
+/* A child that is forked meanwhile is to find it or nothing. */
+static void end_rescuer(struct workqueue_struct *wq)
+{
+	struct rescuer *rescuer;
+
+	lock(&registry_lock);
+	rescuer = wq->rescuer;
+	wq->rescuer = NULL;
+	unlock(&registry_lock);
+	rescuer_end(rescuer);
+}
+
 static void destroy(struct workqueue_struct *wq)
 {
 	struct workqueue_struct *old;
@@ -281,6 +315,7 @@ static void destroy(struct workqueue_struct *wq)
 			wq->name);
 		return;
 	}
+	end_rescuer(wq);
 	lock(&registry_lock);
 	atomic_store(&wq->magic, WQ_DEAD_MAGIC);
 	list_del(&wq->all);
@@ -389,6 +424,13 @@ struct work_struct *current_work(void)
 	return w ? atomic_load(&w->current_work) : NULL;
 }
 
+bool current_is_workqueue_rescuer(void)
+{
+	struct worker *w = worker_tls;
+
+	return w && w->rescue_wq;
+}
+
 void set_worker_desc(const char *fmt, ...)
 {
 	struct worker *w = worker_self();
@@ -426,6 +468,8 @@ bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats)
 		stats->cm_wakeup += pwq->cm_wakeup;
 		stats->cm_overlap += pwq->cm_overlap;
 		stats->repatriated += pwq->repatriated;
+		stats->mayday += pwq->maydays;
+		stats->rescued += pwq->rescued;
 		stats->in_flight += (unsigned int)pwq_in_flight(pwq);
 		stats->workers += (unsigned int)pool->nr_workers;
 		stats->workers_peak += (unsigned int)pool->peak;
@@ -481,6 +525,8 @@ static void reset(struct workqueue_struct *wq)
 	for (unsigned int c = 0; c < WORD_NR_COLOURS; c++)
 		atomic_store(&wq->pending[c], 0);
 	limit_reset(wq);
+	if (wq->rescuer)
+		rescuer_reset(wq->rescuer);
 	for_each_pwq (pwq, wq) {
 		pwq->max_active = limit_alone(wq);
 		pwq_reset(pwq);

@@ -15,6 +15,7 @@
 #include "work.h"
 
 struct pwq;
+struct rescuer;
 
 #define WQ_MAGIC      0x71776d6331ULL
 #define WQ_DEAD_MAGIC 0x6465616471ULL
@@ -40,9 +41,10 @@ struct workqueue_struct {
 	int nr_nodes;		/* I: with nodes */
 	struct node *nodes;	/* W: by NUMA node, then "none"; set once */
 	struct workqueue_attrs *attrs; /* registry lock: of an unbound one */
-	int nr_drainers;	       /* W */
-	uint64_t epoch;		       /* W */
-	uint64_t flush_epoch;	       /* W */
+	struct rescuer *rescuer; /* registry lock: of a WQ_MEM_RECLAIM one */
+	int nr_drainers;	 /* W */
+	uint64_t epoch;		 /* W */
+	uint64_t flush_epoch;	 /* W */
 	struct event flush_event;
 	_Atomic int pending[WORD_NR_COLOURS]; /* A: up under lock, down by
 						 workers */

@@ -98,6 +98,8 @@ struct cmwq_stats {
 	unsigned long long cm_wakeup;	/* starts because another item slept */
 	unsigned long long cm_overlap;	/* ran on although a sleeper was back */
 	unsigned long long repatriated; /* workers brought back to their pod */
+	unsigned long long mayday;	/* calls that its rescuer answered */
+	unsigned long long rescued;	/* items that its rescuer ran */
 	unsigned int in_flight;		/* queued or running now */
 	unsigned int workers;		/* threads of its pools now */
 	unsigned int workers_peak;	/* the most its pools had at once */

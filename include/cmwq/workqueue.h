@@ -252,8 +252,16 @@ bool work_pending(const struct work_struct *work) CMWQ_API(work_pending);
  * With neither WQ_PERCPU nor WQ_UNBOUND the queue is per-CPU, with both it is
  * unbound; either is reported once. May sleep.
  *
- * Returns NULL if memory is short, or for flags that are unknown or do not go
- * together, which is reported.
+ * A WQ_MEM_RECLAIM queue gets a thread of its own, named cmwq/R-<name>: its rescuer,
+ * which sleeps until no worker can be created for items of the queue (a limit on
+ * processes, no memory) or until that takes more than 10 ms, and then runs them one
+ * by one. Other queues wait until threads can be created again. So give the flag to
+ * queues whose items must run for memory, or threads, to become free. A forked
+ * child gets a new rescuer with its first use of any queue; if that fails it is
+ * reported and tried again while work waits.
+ *
+ * Returns NULL, with a message, if memory is short, for flags that are unknown or do
+ * not go together, or if the rescuer cannot be created.
  */
 struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags,
 					 int max_active, ...)
@@ -549,6 +557,18 @@ unsigned int work_busy(struct work_struct *work) CMWQ_API(work_busy);
 /* The item that the calling worker is running; NULL elsewhere, also in an item of a
  * BH queue. Any context. */
 struct work_struct *current_work(void) CMWQ_API(current_work);
+
+/*
+ * Is the calling thread the rescuer of a WQ_MEM_RECLAIM queue? Then an item should
+ * do no more than it must: while it runs the queue makes no other progress. Any
+ * context.
+ *
+ *	if (current_is_workqueue_rescuer())
+ *		write_out(first_page);
+ *	else
+ *		write_out_all();
+ */
+bool current_is_workqueue_rescuer(void) CMWQ_API(current_is_workqueue_rescuer);
 
 /*
  * Whether items of @wq wait for max_active on @cpu (WORK_CPU_UNBOUND: this

@@ -28,6 +28,7 @@
 #include "pool.h"
 #include "pwq.h"
 #include "queue.h"
+#include "rescuer.h"
 #include "timer.h"
 #include "worker.h"
 #include "unit/fake_os.h"
@@ -49,6 +50,8 @@ static struct house {
 	unsigned long armed_delay;
 	int armings;
 	int created; /* calls of manager_create() where that is a stub */
+	int calls;   /* of rescuer_call(), likewise */
+	uint64_t called_for; /* when they were to come, the last time */
 	char log[4096];
 } house;
 
@@ -267,6 +270,18 @@ static inline int house_end(void **state)
 		if (armed)                                            \
 			house.armed = NULL;                           \
 		return armed;                                         \
+	}
+
+/* The rescuer room, likewise. */
+#define HOUSE_RESCUER_STUBS                                  \
+	void rescuer_call(struct pool *pool_, uint64_t when) \
+	{                                                    \
+		(void)pool_;                                 \
+		house.calls++;                               \
+		house.called_for = when;                     \
+	}                                                    \
+	void rescuer_create_missing(void)                    \
+	{                                                    \
 	}
 
 #endif

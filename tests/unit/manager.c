@@ -11,6 +11,7 @@
 #include "tick.h"
 
 HOUSE_TIMER_STUBS
+HOUSE_RESCUER_STUBS
 
 #define MSEC	NSEC_PER_MSEC
 #define TIMEOUT 300000 /* ms */

@@ -13,6 +13,7 @@
 #include "tick.h"
 
 HOUSE_TIMER_STUBS
+HOUSE_RESCUER_STUBS
 
 static struct pool *bound, *unbound;
 static int rearmed, sentinels_created, bh_created;
@@ -464,6 +465,162 @@ static void test_creation_is_retried_without_the_tick(void **state)
 	assert_int_equal(tick(), TIMER_NEVER);
 }
 
+/* --- rescuers --- */
+
+/* Workers of a pool that all sleep in an item, and one item behind them. */
+static struct worker *block_all(struct pool *pool)
+{
+	struct worker *w = run_item(pool, 0);
+
+	fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	house_queue(0, 1);
+	start_ticking();
+	return w;
+}
+
+/* At once for in 10 ms, then for those who came meanwhile; then every 100 ms. */
+static void calls_until(uint64_t end, const int *at_ms, int nr)
+{
+	uint64_t start = fake.now + TICK_NS; /* of the tick that finds out */
+	int seen = 0;
+
+	while (fake.now < end) {
+		int before = house.calls;
+
+		tick();
+		if (house.calls == before)
+			continue;
+		assert_true(seen < nr);
+		assert_int_equal(fake.now, start + at_ms[seen] * NSEC_PER_MSEC);
+		assert_int_equal(house.called_for,
+				 seen ? fake.now : start + 10 * NSEC_PER_MSEC);
+		seen++;
+	}
+	assert_int_equal(seen, nr);
+}
+
+static const int call_times[] = { 0, 12, 112, 212, 312 };
+
+static void test_mayday(void **state)
+{
+	(void)state;
+	block_all(bound);
+	calls_until(fake.now + 400 * NSEC_PER_MSEC, call_times, 5);
+}
+
+static void test_mayday_unbound(void **state)
+{
+	struct worker *w;
+
+	(void)state;
+	for (int i = 1; i < HOUSE_CPUS; i++) {
+		w = run_item(unbound, 1 + i);
+		fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	}
+	block_all(unbound);
+	calls_until(fake.now + 400 * NSEC_PER_MSEC, call_times, 5);
+}
+
+/* As often as nothing has started for three ticks, with all CPUs busy. */
+static void test_mayday_of_spinning_workers(void **state)
+{
+	(void)state;
+	for (int i = 1; i < HOUSE_CPUS; i++)
+		run_item(unbound, 1 + i);
+	run_item(unbound, 0);
+	house_queue(0, 1);
+	start_ticking();
+	for (int i = 0; i < 4; i++)
+		tick();
+	assert_int_equal(house.calls, 1);
+	assert_int_equal(house.called_for, fake.now + 6 * NSEC_PER_MSEC);
+	for (int i = 0; i < 3; i++)
+		tick();
+	assert_int_equal(house.calls, 2);
+	for (int i = 0; i < 30; i++)
+		tick();
+	assert_int_equal(house.calls, 3);
+}
+
+/* Somebody else looks, then. */
+static void test_mayday_without_the_tick(void **state)
+{
+	(void)state;
+	params.tick = 0;
+	block_all(bound);
+	calls_until(fake.now + 400 * NSEC_PER_MSEC, call_times, 5);
+}
+
+/* With a worker there is no call, and the next want of one begins anew. */
+static void mayday_ends_with_a_worker(void)
+{
+	struct worker *idle;
+	int calls;
+
+	block_all(bound);
+	for (int i = 0; i < 10; i++)
+		tick();
+	assert_int_equal(house.calls, 2);
+	idle = house_idle_worker(bound);
+	for (int i = 0; i < 30; i++)
+		tick();
+	assert_int_equal(house.calls, 2);
+	assert_int_equal(idle->wake, 1);
+	bound->nr_idle--;
+	list_del(&idle->entry);
+	atomic_store(&bound->first_idle, NULL);
+	calls = house.calls;
+	tick();
+	assert_int_equal(house.calls, calls + 1);
+	assert_int_equal(house.called_for, fake.now + 10 * NSEC_PER_MSEC);
+}
+
+static void test_mayday_ends_with_a_worker(void **state)
+{
+	(void)state;
+	mayday_ends_with_a_worker();
+}
+
+static void test_mayday_ends_without_the_tick(void **state)
+{
+	(void)state;
+	params.tick = 0;
+	mayday_ends_with_a_worker();
+}
+
+/* A worker that runs is one: the rule of bound pools. */
+static void test_no_mayday_behind_a_running_worker(void **state)
+{
+	(void)state;
+	fake_set_state(block_all(bound)->tid, OS_THREAD_RUNNING);
+	for (int i = 0; i < 50; i++)
+		tick();
+	assert_int_equal(house.calls, 0);
+}
+
+/* Before the first creation, which may take long. */
+static void test_called_before_a_creation(void **state)
+{
+	(void)state;
+	start_ticking();
+	house_queue(0, 0);
+	tick_hook(fake.now);
+	assert_int_equal(house.created, 1);
+	assert_int_equal(house.calls, 1);
+	assert_int_equal(house.called_for, fake.now + 10 * NSEC_PER_MSEC);
+	/* It takes, and the worker is not there when its time has come. */
+	tick();
+	tick();
+	assert_int_equal(house.calls, 1);
+	tick();
+	assert_int_equal(house.created, 1);
+	assert_int_equal(house.calls, 2);
+	assert_int_equal(house.called_for, fake.now);
+	house_run_one(&house.pwqs[0], 0);
+	tick();
+	assert_int_equal(bound->mayday_at, 0);
+}
+
 /* --- an unbound pool in which nothing starts --- */
 
 static void test_paced_start_after_three_ticks(void **state)
@@ -684,6 +841,17 @@ int main(void)
 			test_creates_a_worker_where_there_is_none, setup),
 		cmocka_unit_test_setup(
 			test_creation_is_retried_without_the_tick, setup),
+		cmocka_unit_test_setup(test_mayday, setup),
+		cmocka_unit_test_setup(test_mayday_of_spinning_workers,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_mayday_unbound, setup_unbound),
+		cmocka_unit_test_setup(test_mayday_without_the_tick, setup),
+		cmocka_unit_test_setup(test_mayday_ends_with_a_worker, setup),
+		cmocka_unit_test_setup(test_mayday_ends_without_the_tick,
+				       setup),
+		cmocka_unit_test_setup(test_no_mayday_behind_a_running_worker,
+				       setup),
+		cmocka_unit_test_setup(test_called_before_a_creation, setup),
 		cmocka_unit_test_setup(test_paced_start_after_three_ticks,
 				       setup_unbound),
 		cmocka_unit_test_setup(test_progress_delays_the_paced_start,
