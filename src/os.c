@@ -124,11 +124,12 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
 	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
 	pthread_attr_setschedparam(&attr, &param);
-	pthread_attr_setsigmask_np(&attr, &all);
+	err = pthread_attr_setsigmask_np(&attr, &all); /* takes memory */
 	if (stack < (size_t)PTHREAD_STACK_MIN + 65536)
 		stack = (size_t)PTHREAD_STACK_MIN + 65536;
 	pthread_attr_setstacksize(&attr, stack);
-	err = pthread_create(&thread, &attr, fn, arg);
+	if (!err)
+		err = pthread_create(&thread, &attr, fn, arg);
 	pthread_attr_destroy(&attr);
 	return err;
 }
