@@ -91,7 +91,8 @@ static inline void child_log(enum cmwq_log_level level, const char *line,
 {
 	(void)arg;
 	if (level == CMWQ_LOG_INFO || strstr(line, "SCHED_IDLE") ||
-	    strstr(line, "SCHED_FIFO") || strstr(line, "affinity"))
+	    strstr(line, "SCHED_FIFO") || strstr(line, "affinity") ||
+	    strstr(line, "nice"))
 		return;
 	if (!atomic_fetch_add(&report->messages, 1))
 		snprintf(report->line, sizeof(report->line), "%s", line);

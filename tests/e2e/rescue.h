@@ -8,6 +8,7 @@
 
 #include "harness.h"
 
+#include <dirent.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -126,6 +127,33 @@ static inline void free_captives(void)
 	for (i = 0; i < nr_captives; i++)
 		item_release(&captive[i]);
 	wait_for(items_finished(captive, nr_captives) == nr_captives);
+}
+
+/* The thread of a name, 0 if there is none. */
+static inline int thread_named(const char *name)
+{
+	DIR *dir = opendir("/proc/self/task");
+	char path[300], comm[32];
+	struct dirent *de;
+	int tid = 0;
+
+	while (dir && (de = readdir(dir))) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 de->d_name);
+		f = de->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (f && fgets(comm, sizeof(comm), f)) {
+			comm[strcspn(comm, "\n")] = '\0';
+			if (!strcmp(comm, name))
+				tid = atoi(de->d_name);
+		}
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return tid;
 }
 
 static inline void read_name(char *name, size_t size)

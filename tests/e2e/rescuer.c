@@ -9,7 +9,6 @@
  */
 #include "rescue.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 
 #include "child.h"
@@ -46,33 +45,6 @@ static struct workqueue_struct *reclaim(const char *name, unsigned int flags)
 
 	ASSERT(wq);
 	return wq;
-}
-
-/* The thread of a name, 0 if there is none. */
-static int thread_named(const char *name)
-{
-	DIR *dir = opendir("/proc/self/task");
-	char path[300], comm[32];
-	struct dirent *de;
-	int tid = 0;
-
-	while (dir && (de = readdir(dir))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
-			 de->d_name);
-		f = de->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (f && fgets(comm, sizeof(comm), f)) {
-			comm[strcspn(comm, "\n")] = '\0';
-			if (!strcmp(comm, name))
-				tid = atoi(de->d_name);
-		}
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return tid;
 }
 
 static struct workqueue_struct *plain;
