@@ -119,7 +119,7 @@ static void nothing_stays(unsigned int flags, long n)
 
 	for (i = 0; i < SETTLE; i++)
 		attempt(flags, n);
-	for (round = 0; round < 5 && grown >= AGAIN; round++) {
+	for (round = 0; round < 12 && grown >= AGAIN; round++) {
 		grown = -atomic_load(&live);
 		for (i = 0; i < AGAIN; i++)
 			attempt(flags, n);
