@@ -60,6 +60,7 @@ void dump_copy_worker(struct worker *w, struct dump_worker *to)
 	memcpy(to->desc, w->desc, sizeof(to->desc));
 	to->asleep = w->asleep;
 	to->intensive = w->intensive;
+	to->rescuer = w->rescue_wq;
 }
 
 static void copy_workers(struct pool *pool, struct dump_workers *to,
@@ -131,11 +132,12 @@ void dump_add_worker(struct lines *l, const struct dump_worker *w)
 {
 	struct symbol name;
 
-	lines_element(l, "%s (item %p, thread %d%s%s%s%s)",
+	lines_element(l, "%s (item %p, thread %d%s%s%s%s%s)",
 		      symbol_func(&name, w->func), (void *)w->work, w->tid,
 		      *w->desc ? ": " : "", w->desc,
 		      w->asleep ? ", asleep" : "",
-		      w->intensive ? ", CPU intensive" : "");
+		      w->intensive ? ", CPU intensive" : "",
+		      w->rescuer ? ", the rescuer" : "");
 }
 
 static void add_item(struct lines *l, const struct dump_item *item)

@@ -39,7 +39,7 @@ struct dump_worker {
 	struct work_struct *work;
 	char wq[WQ_NAME_LEN];
 	char desc[WORKER_DESC_LEN];
-	bool asleep, intensive;
+	bool asleep, intensive, rescuer;
 };
 
 struct dump_workers {
