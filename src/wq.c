@@ -245,21 +245,36 @@ struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
 	return wq;
 }
 
-static int in_flight(struct workqueue_struct *wq)
+static int in_flight(struct workqueue_struct *wq, unsigned long long *completed)
 {
 	struct pwq *pwq;
 	int n = 0;
 
+	*completed = 0;
 	lock(&wq->lock);
 	for_each_pwq (pwq, wq) {
 		struct pool *pool = pwq_pool(pwq);
 
 		pool_lock(pool);
 		n += pwq_in_flight(pwq);
+		*completed += pwq->completed;
 		pool_unlock(pool);
 	}
 	unlock(&wq->lock);
 	return n;
+}
+
+/*
+ * Pools are looked at one after the other: an item may queue another in one that has
+ * been looked at, and end in one that has not. So twice: what was in flight between
+ * the two looks still is at the second, or has been completed since the first. (Or it
+ * was taken back without having run, and so has queued nothing.)
+ */
+static bool is_empty(struct workqueue_struct *wq)
+{
+	unsigned long long before, now;
+
+	return !in_flight(wq, &before) && !in_flight(wq, &now) && now == before;
 }
 
 static void drain(struct workqueue_struct *wq)
@@ -276,7 +291,7 @@ static void drain(struct workqueue_struct *wq)
 			log_warn("workqueue %s: still not empty after %u "
 				 "flushes of a drain",
 				 wq->name, tries);
-	} while (in_flight(wq));
+	} while (!is_empty(wq));
 	lock(&wq->lock);
 	if (!--wq->nr_drainers)
 		atomic_fetch_and(&wq->flags, ~(unsigned int)__WQ_DRAINING);
@@ -310,7 +325,7 @@ static void destroy(struct workqueue_struct *wq)
 
 	atomic_fetch_or(&wq->flags, __WQ_DESTROYING);
 	drain(wq);
-	if (in_flight(wq)) {
+	if (!is_empty(wq)) {
 		log_err("workqueue %s: busy after it was drained; leaked",
 			wq->name);
 		return;

@@ -130,6 +130,39 @@ TEST(chained_ordered)
 	chained_on(alloc_ordered_workqueue("chain", 0));
 }
 
+/* A chain that goes to and fro between two pools is never seen in both. */
+static struct item ball[2];
+static _Atomic int passes;
+
+static void pass_on(struct item *it)
+{
+	int other = it == &ball[0];
+
+	if (atomic_fetch_sub(&passes, 1) > 0)
+		EXPECT(queue_work_on(nth_cpu(other), chain_wq,
+				     &ball[other].work));
+}
+
+TEST(chained_across_pools)
+{
+	int i, n;
+
+	need_cpus(2);
+	log_ignore("not empty");
+	for (n = 0; n < 2000; n++) {
+		chain_wq = alloc_workqueue("ball", WQ_PERCPU, 0);
+		for (i = 0; i < 2; i++) {
+			item_init(&ball[i]);
+			ball[i].tail = pass_on;
+		}
+		atomic_store(&passes, 10);
+		EXPECT(queue_work_on(nth_cpu(n % 2), chain_wq,
+				     &ball[n % 2].work));
+		destroy_workqueue(chain_wq);
+		EXPECT_EQ(item_runs(&ball[0]) + item_runs(&ball[1]), 11);
+	}
+}
+
 /* Anybody else's item: true, dropped, idle, and a message. */
 static void outsider_on(struct workqueue_struct *wq)
 {
