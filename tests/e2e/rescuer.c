@@ -325,6 +325,8 @@ TEST(waited_for)
 	wait_for(item_started(&it));
 	EXPECT(cancel_work(&next.work));
 	EXPECT_EQ(work_busy(&it.work), WORK_BUSY_RUNNING);
+	show_one_workqueue(wq);
+	EXPECT(log_has(", the rescuer"));
 	permit_by_limit();
 	thread_start(&flusher, flush_it, &it.work);
 	wait_for(thread_asleep(&flusher));
