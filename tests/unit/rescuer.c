@@ -8,6 +8,7 @@
  */
 #include "unit/house.h"
 
+#include "bh.h"
 #include "exec.h"
 #include "rescuer.h"
 #include "sentinel.h"
@@ -30,6 +31,10 @@ void sentinel_create_wanted(void)
 }
 
 void sentinel_rearm_resting(void)
+{
+}
+
+void bh_create_wanted(void)
 {
 }
 
