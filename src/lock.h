@@ -18,11 +18,12 @@
 #else
 #define THREAD_ATTR(x)
 #endif
-#define CAPABILITY    THREAD_ATTR(capability("mutex"))
-#define REQUIRES(...) THREAD_ATTR(requires_capability(__VA_ARGS__))
-#define ACQUIRE(...)  THREAD_ATTR(acquire_capability(__VA_ARGS__))
-#define RELEASE(...)  THREAD_ATTR(release_capability(__VA_ARGS__))
-#define NO_ANALYSIS   THREAD_ATTR(no_thread_safety_analysis)
+#define CAPABILITY	 THREAD_ATTR(capability("mutex"))
+#define REQUIRES(...)	 THREAD_ATTR(requires_capability(__VA_ARGS__))
+#define ACQUIRE(...)	 THREAD_ATTR(acquire_capability(__VA_ARGS__))
+#define RELEASE(...)	 THREAD_ATTR(release_capability(__VA_ARGS__))
+#define TRY_ACQUIRE(...) THREAD_ATTR(try_acquire_capability(true, __VA_ARGS__))
+#define NO_ANALYSIS	 THREAD_ATTR(no_thread_safety_analysis)
 
 enum lock_rank {
 	RANK_BH,       /* who runs the BH items of a CPU */
@@ -110,7 +111,7 @@ static inline void unlock(struct lock *l) RELEASE(*l) NO_ANALYSIS
 }
 
 /* Take it if it is free. What cannot wait may be tried in any order. */
-static inline bool lock_try(struct lock *l) NO_ANALYSIS
+static inline bool lock_try(struct lock *l) TRY_ACQUIRE(*l) NO_ANALYSIS
 {
 	uint32_t free = LOCK_FREE;
 
