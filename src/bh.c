@@ -70,6 +70,13 @@ struct slice {
 	unsigned int rounds;
 };
 
+/* A BH thread. */
+struct thread {
+	int tid;
+	bool home;	    /* was put on its CPU last, and not on all */
+	bool may_be_urgent; /* and so is to be lowered when it works for long */
+};
+
 /* What a thread was before it came into BH context. */
 struct outer {
 	struct worker *worker;
@@ -230,19 +237,35 @@ static void run(struct bh_cpu *bh, struct slice *slice) REQUIRES(bh->lock)
 	}
 }
 
-/* All there is: urgently at first, and what is left as any other thread. */
-static void run_all(struct bh_cpu *bh, bool may_be_urgent) REQUIRES(bh->lock)
+/* Its CPU may have been lost, or have come back, or somebody outside has moved all
+ * threads. */
+static void follow_cpu(struct thread *t, int cpu)
 {
-	struct slice slice = slice_start();
+	bool allowed = os_cpu_allowed(cpu);
 
-	run(bh, &slice);
-	if (!work_waits(cpu_of(bh)))
+	if (likely(allowed == t->home && (!allowed || os_cpu() == cpu)))
 		return;
-	slice = unlimited;
-	if (may_be_urgent)
-		os_thread_urgent(false);
-	run(bh, &slice);
-	if (may_be_urgent)
+	os_thread_move(0, allowed ? cpu : -1, NULL);
+	t->home = allowed;
+}
+
+/* All there is: urgently at first, and what is left as any other thread. */
+static void run_all(struct thread *t, struct bh_cpu *bh) REQUIRES(bh->lock)
+{
+	bool lowered = false;
+
+	for (;;) {
+		struct slice slice = slice_start();
+
+		follow_cpu(t, cpu_of(bh));
+		run(bh, &slice);
+		if (!work_waits(cpu_of(bh)))
+			break;
+		if (t->may_be_urgent && !lowered)
+			os_thread_urgent(false);
+		lowered = true;
+	}
+	if (t->may_be_urgent && lowered)
 		os_thread_urgent(true);
 }
 
@@ -256,18 +279,6 @@ static void sleep_until_kicked(struct bh_cpu *bh)
 	}
 	while (atomic_load(&bh->state) == BH_ASLEEP)
 		os_futex_wait(&bh->state, BH_ASLEEP, 0);
-}
-
-/* Its CPU may have been lost, or have come back, or somebody outside has moved all
- * threads. @home: where it was put last. */
-static void follow_cpu(int cpu, bool *home)
-{
-	bool allowed = os_cpu_allowed(cpu);
-
-	if (likely(allowed == *home && (!allowed || os_cpu() == cpu)))
-		return;
-	os_thread_move(0, allowed ? cpu : -1, NULL);
-	*home = allowed;
 }
 
 /* Returns whether its priority is to be changed when it works for long: one that
@@ -299,19 +310,20 @@ static bool prepare_thread(int cpu)
 static void *bh_thread(void *arg)
 {
 	struct bh_cpu *bh = arg;
-	int tid = os_gettid();
-	bool may_be_urgent = prepare_thread(cpu_of(bh));
-	bool home = true;
+	struct thread t = {
+		.tid = os_gettid(),
+		.home = true,
+		.may_be_urgent = prepare_thread(cpu_of(bh)),
+	};
 
 	enter();
 	for (;;) {
 		bool ready;
 
-		follow_cpu(cpu_of(bh), &home);
 		lock(&bh->lock);
-		ready = become_worker(bh, tid);
+		ready = become_worker(bh, t.tid);
 		if (ready)
-			run_all(bh, may_be_urgent);
+			run_all(&t, bh);
 		unlock(&bh->lock);
 		if (ready)
 			sleep_until_kicked(bh);

@@ -184,6 +184,48 @@ TEST(cpu_that_is_not_ours, .one_cpu = true)
 	EXPECT(has_thread(other));
 }
 
+static struct item endless;
+static _Atomic bool go_on;
+
+static void requeue(struct item *it)
+{
+	if (atomic_load(&go_on))
+		queue_work(system_bh_wq, &it->work);
+}
+
+/* A CPU is lost and comes back while its thread has no moment of rest. */
+TEST(cpu_is_lost_and_returns)
+{
+	struct item it;
+	int cpu;
+
+	need_cpus(2);
+	cpu = nth_cpu(1);
+	log_ignore("not available");
+	atomic_store(&go_on, true);
+	item_init(&endless);
+	endless.tail = requeue;
+	EXPECT(queue_work_on(cpu, system_bh_wq, &endless.work));
+	wait_for(item_started(&endless));
+	EXPECT_EQ(endless.cpu, cpu);
+	EXPECT_EQ(workqueue_offline_cpu((unsigned int)cpu), 0);
+	wait_for(endless.cpu != cpu);
+	atomic_store(&go_on, false);
+	item_init(&it);
+	EXPECT(queue_work_on(cpu, system_bh_wq, &it.work));
+	workqueue_softirq_dead((unsigned int)cpu);
+	EXPECT_EQ(item_runs(&it), 1);
+	wait_for(item_idle(&endless));
+	atomic_store(&go_on, true);
+	EXPECT(queue_work_on(cpu, system_bh_wq, &endless.work));
+	EXPECT_EQ(workqueue_online_cpu((unsigned int)cpu), 0);
+	wait_for(endless.cpu == cpu);
+	atomic_store(&go_on, false);
+	wait_for(item_idle(&endless));
+	EXPECT_EQ(endless.overlaps, 0);
+	check_library_works();
+}
+
 /* --- callers that run items themselves --- */
 
 /* At a higher priority than the thread's and on the one CPU there is, the caller is
