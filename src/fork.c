@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "cm.h"
+#include "hog.h"
 #include "hotplug.h"
 #include "life.h"
 #include "lock.h"
@@ -74,6 +75,7 @@ void fork_reset_child(void)
 	topo_reset();
 	timer_reset();
 	tick_reset();
+	hog_reset();
 	cm_reset();
 	worker_reset_all();
 	for_each_pool (pool)

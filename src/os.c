@@ -134,6 +134,21 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 	return err;
 }
 
+/* The lowest nice value that we may have, if not a lower one than @wanted. */
+static int best_nice(int wanted)
+{
+	int best = getpriority(PRIO_PROCESS, (id_t)os_gettid());
+	struct rlimit lim;
+
+	if (!getrlimit(RLIMIT_NICE, &lim)) {
+		int floor = lim.rlim_cur > 40 ? -20 : 20 - (int)lim.rlim_cur;
+
+		if (floor < best)
+			best = floor;
+	}
+	return best > wanted ? best : wanted;
+}
+
 /* A nice value below the creator's takes a privilege; the policy does not. */
 static int set_policy(const struct os_thread_attr *attr)
 {
@@ -153,7 +168,7 @@ static int set_policy(const struct os_thread_attr *attr)
 	}
 	if (!syscall(SYS_sched_setattr, 0, &sa, 0))
 		return 0;
-	sa.nice = getpriority(PRIO_PROCESS, (id_t)os_gettid());
+	sa.nice = best_nice(attr->nice);
 	if (syscall(SYS_sched_setattr, 0, &sa, 0) && attr->idle)
 		return OS_REFUSED_IDLE;
 	return attr->idle ? 0 : OS_REFUSED_NICE;
@@ -162,19 +177,6 @@ static int set_policy(const struct os_thread_attr *attr)
 static bool try_policy(const struct os_sched_attr *sa)
 {
 	return !syscall(SYS_sched_setattr, 0, sa, 0);
-}
-
-/* What RLIMIT_NICE allows, or what we have. */
-static int best_nice(void)
-{
-	int now = getpriority(PRIO_PROCESS, (id_t)os_gettid());
-	struct rlimit limit;
-	int best;
-
-	if (getrlimit(RLIMIT_NICE, &limit) || limit.rlim_cur > 40)
-		return now;
-	best = 20 - (int)limit.rlim_cur;
-	return best < now ? best : now;
 }
 
 int os_thread_urgent(bool urgent)
@@ -193,7 +195,7 @@ int os_thread_urgent(bool urgent)
 	sa.nice = urgent ? -20 : 0;
 	if (try_policy(&sa))
 		return urgent ? OS_REFUSED_FIFO : 0;
-	sa.nice = best_nice();
+	sa.nice = best_nice(sa.nice);
 	try_policy(&sa);
 	return OS_REFUSED_NICE | (urgent ? OS_REFUSED_FIFO : 0);
 }

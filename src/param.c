@@ -20,6 +20,7 @@
 
 struct params params = {
 	.cpu_intensive_thresh_us = 10000,
+	.cpu_intensive_warning_thresh = 4,
 	.default_affinity_scope = WQ_AFFN_CACHE_SHARD,
 	.cache_shard_size = 8,
 	.stack_kib = 1024,
@@ -50,6 +51,8 @@ static const struct {
 } table[] = {
 	{ "workqueue.cpu_intensive_thresh_us", &params.cpu_intensive_thresh_us,
 	  0, 1000000000, NULL },
+	{ "workqueue.cpu_intensive_warning_thresh",
+	  &params.cpu_intensive_warning_thresh, 0, INT_MAX, NULL },
 	{ "workqueue.power_efficient", &params.power_efficient, 0, 1, NULL },
 	{ "workqueue.default_affinity_scope", &params.default_affinity_scope,
 	  WQ_AFFN_DFL + 1, WQ_AFFN_NR_TYPES - 1, affn_scope_names },

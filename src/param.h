@@ -9,6 +9,7 @@
 /* Read with param_get(); written by cmwq_param_set() and at the start. */
 struct params {
 	_Atomic long cpu_intensive_thresh_us;
+	_Atomic long cpu_intensive_warning_thresh;
 	_Atomic long power_efficient;
 	_Atomic long default_affinity_scope; /* enum wq_affn_scope */
 	_Atomic long cache_shard_size;

@@ -10,7 +10,7 @@
  *    marked that run again come back;
  *  - CPU hogs: an item of a bound pool that used cpu_intensive_thresh_us of CPU
  *    since it was first seen, or since it last slept, holds up no others from
- *    then on;
+ *    then on, and is counted by its function (hog.c);
  *  - wake again whoever should have been woken, and give an unbound pool that
  *    started nothing for three ticks one worker more;
  *  - let resting sentinels look again, create workers where that failed;
@@ -35,6 +35,7 @@
 #include "bh.h"
 #include "cap.h"
 #include "cm.h"
+#include "hog.h"
 #include "log.h"
 #include "manager.h"
 #include "os.h"
@@ -67,6 +68,7 @@ static void check_hog(struct pool *pool, struct worker *w, bool asleep)
 {
 	uint64_t limit =
 		(uint64_t)param_get(cpu_intensive_thresh_us) * NSEC_PER_USEC;
+	struct pwq *pwq = atomic_load(&w->current_pwq);
 	unsigned long waits;
 	uint64_t cpu;
 
@@ -83,7 +85,8 @@ static void check_hog(struct pool *pool, struct worker *w, bool asleep)
 		return;
 	}
 	cm_set_intensive(pool, w);
-	atomic_load(&w->current_pwq)->cpu_itsv++;
+	pwq->cpu_itsv++;
+	hog_found(atomic_load(&w->current_func), pwq->wq->name);
 }
 
 static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
@@ -232,6 +235,7 @@ static bool tick(uint64_t now)
 		if (tick_pool(pool))
 			active = true;
 	grant_beyond_quota(now);
+	hog_report();
 	sentinel_rearm_resting();
 	return active;
 }

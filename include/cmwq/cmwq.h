@@ -50,6 +50,11 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  *  workqueue.cpu_intensive_thresh_us  10000  CPU time (us) after which a
  *                                            running item holds up no others;
  *                                            0: never
+ *  workqueue.cpu_intensive_warning_thresh  4
+ *                                            so many times a function must have
+ *                                            run into that before it is
+ *                                            reported; then again after 1, 2,
+ *                                            4, 8, ... more; 0: never
  *  workqueue.power_efficient              0  make WQ_POWER_EFFICIENT unbound;
  *                                            read when a queue is allocated
  *  workqueue.default_affinity_scope  cache_shard

@@ -7,6 +7,20 @@
 
 #include <time.h>
 
+/* Functions that have names. */
+void hog_one(struct work_struct *work);
+void hog_two(struct work_struct *work);
+
+void hog_one(struct work_struct *work)
+{
+	item_func(work);
+}
+
+void hog_two(struct work_struct *work)
+{
+	item_func(work);
+}
+
 static void spinner_init(struct item *it)
 {
 	item_init_held(it);
@@ -116,4 +130,76 @@ TEST(sleeping_is_no_hog)
 	EXPECT_EQ(stats.cpu_itsv, 0);
 	EXPECT_EQ(stats.completed, 1);
 	destroy_workqueue(wq);
+}
+
+/* --- functions that are hogs again and again --- */
+
+static unsigned long long nr_hogs(struct workqueue_struct *wq)
+{
+	struct cmwq_stats stats;
+
+	EXPECT(cmwq_get_stats(wq, &stats));
+	return stats.cpu_itsv;
+}
+
+static void be_hog(struct workqueue_struct *wq, work_func_t func)
+{
+	unsigned long long before = nr_hogs(wq);
+	struct item it;
+
+	spinner_init(&it);
+	it.work.func = func;
+	EXPECT(queue_work_on(nth_cpu(0), wq, &it.work));
+	wait_for(nr_hogs(wq) == before + 1);
+	item_release(&it);
+	flush_work(&it.work);
+}
+
+static bool said_times(const char *name, int times)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d times by now", times);
+	return log_has_both(name, text);
+}
+
+TEST(hogs_are_reported, .params = "workqueue.cpu_intensive_thresh_us=1000")
+{
+	struct workqueue_struct *a = alloc_workqueue("fields", WQ_PERCPU, 0);
+	struct workqueue_struct *b = alloc_workqueue("woods", WQ_PERCPU, 0);
+	int i;
+
+	need_param("cmwq.tick");
+	for (i = 0; i < 3; i++) {
+		be_hog(a, hog_one);
+		be_hog(b, hog_two);
+	}
+	/* What is due is said before the next one is found. */
+	EXPECT(!log_has("hog_one"));
+	EXPECT(!log_has("hog_two"));
+	be_hog(a, hog_one);
+	wait_for(said_times("hog_one of workqueue fields", 4));
+	EXPECT(log_has_both("more than 1000 us", "WQ_UNBOUND"));
+	be_hog(b, hog_one);
+	wait_for(said_times("hog_one of workqueue woods", 5));
+	be_hog(a, hog_one);
+	be_hog(a, hog_one);
+	wait_for(said_times("hog_one of workqueue fields", 7));
+	EXPECT_EQ(log_count("hog_one"), 3);
+	EXPECT(!log_has("hog_two"));
+	destroy_workqueue(a);
+	destroy_workqueue(b);
+}
+
+TEST(hogs_are_not_reported,
+     .params = "workqueue.cpu_intensive_thresh_us=1000 "
+	       "workqueue.cpu_intensive_warning_thresh=0")
+{
+	int i;
+
+	need_param("cmwq.tick");
+	for (i = 0; i < 6; i++)
+		be_hog(system_wq, hog_one);
+	/* Would have been said with the 4th or 5th. */
+	EXPECT(!log_has("hog_one"));
 }

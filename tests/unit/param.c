@@ -27,6 +27,8 @@ static const struct {
 } known[] = {
 	{ "workqueue.cpu_intensive_thresh_us", &params.cpu_intensive_thresh_us,
 	  10000, 0, 1000000000 },
+	{ "workqueue.cpu_intensive_warning_thresh",
+	  &params.cpu_intensive_warning_thresh, 4, 0, 2147483647 },
 	{ "workqueue.power_efficient", &params.power_efficient, 0, 0, 1 },
 	{ "workqueue.default_affinity_scope", &params.default_affinity_scope,
 	  WQ_AFFN_CACHE_SHARD, WQ_AFFN_CPU, WQ_AFFN_SYSTEM },

@@ -2,11 +2,12 @@
 /*
  * tick - hogs, states, paced starts, repeated wakeups, its own end.
  *
- * rooms: lock log life param quota work pool worker node pwq cm queue cap tick
+ * rooms: lock log life param quota work pool worker node pwq cm queue cap symbol hog tick
  */
 #include "unit/house.h"
 
 #include "bh.h"
+#include "hog.h"
 #include "cap.h"
 #include "quota.h"
 #include "sentinel.h"
@@ -44,6 +45,7 @@ static void build(unsigned int flags)
 {
 	house_build(flags, 16);
 	tick_reset();
+	hog_reset();
 	quota_look();
 	cap_share();
 	bound = pool_of_cpu(0, false);
