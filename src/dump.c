@@ -61,6 +61,7 @@ void dump_copy_worker(struct worker *w, struct dump_worker *to)
 	to->asleep = w->asleep;
 	to->intensive = w->intensive;
 	to->rescuer = w->rescue_wq;
+	to->computes = w->computes;
 }
 
 static void copy_workers(struct pool *pool, struct dump_workers *to,

@@ -40,6 +40,7 @@ struct dump_worker {
 	char wq[WQ_NAME_LEN];
 	char desc[WORKER_DESC_LEN];
 	bool asleep, intensive, rescuer;
+	bool computes;
 };
 
 struct dump_workers {

@@ -27,6 +27,7 @@
 #include "tick.h"
 #include "timer.h"
 #include "topo.h"
+#include "watchdog.h"
 #include "worker.h"
 #include "wq.h"
 
@@ -76,6 +77,7 @@ void fork_reset_child(void)
 	timer_reset();
 	tick_reset();
 	hog_reset();
+	watchdog_reset();
 	cm_reset();
 	worker_reset_all();
 	for_each_pool (pool)

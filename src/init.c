@@ -31,6 +31,7 @@
 #include "timer.h"
 #include "topo.h"
 #include "unbound.h"
+#include "watchdog.h"
 #include "work.h"
 #include "wq.h"
 
@@ -72,6 +73,7 @@ static void early(void)
 	pwq_kick = cm_kick;
 	tick_topology = hotplug_topology;
 	tick_cpus = hotplug_look;
+	tick_watchdog = watchdog_tick;
 	next_generation();
 	if (cpumask_init() || topo_init() || pools_init() || unbound_init() ||
 	    cm_init() || wq_init_system()) {

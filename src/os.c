@@ -259,14 +259,15 @@ size_t os_read_file(const char *path, char *buf, size_t size)
 }
 
 /* The state is the letter after the parenthesised name, which may itself
- * contain parentheses. */
+ * contain parentheses. A thread that is stopped by a tracer (t) is not asleep:
+ * os_backtrace.c stops one for a moment, and nobody should take its place. */
 static enum os_thread_state parse_state(const char *stat)
 {
 	const char *p = strrchr(stat, ')');
 
 	if (!p || p[1] != ' ' || !p[2])
 		return OS_THREAD_UNKNOWN;
-	return strchr("SDITt", p[2]) ? OS_THREAD_ASLEEP : OS_THREAD_RUNNING;
+	return strchr("SDIT", p[2]) ? OS_THREAD_ASLEEP : OS_THREAD_RUNNING;
 }
 
 enum os_thread_state os_thread_state(int tid)

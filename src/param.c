@@ -23,6 +23,7 @@ struct params params = {
 	.cpu_intensive_warning_thresh = 4,
 	.default_affinity_scope = WQ_AFFN_CACHE_SHARD,
 	.cache_shard_size = 8,
+	.watchdog_thresh = 30,
 	.stack_kib = 1024,
 	.idle_timeout_ms = 300000,
 	.idle_ratio = 4,
@@ -31,6 +32,7 @@ struct params params = {
 	.hints = 1,
 	.recheck = 1,
 	.pace = 1,
+	.backtrace = 1,
 };
 
 const char *const affn_scope_names[WQ_AFFN_NR_TYPES] = {
@@ -54,6 +56,12 @@ static const struct {
 	{ "workqueue.cpu_intensive_warning_thresh",
 	  &params.cpu_intensive_warning_thresh, 0, INT_MAX, NULL },
 	{ "workqueue.power_efficient", &params.power_efficient, 0, 1, NULL },
+	{ "workqueue.watchdog_thresh", &params.watchdog_thresh, 0, 1000000000,
+	  NULL },
+	{ "workqueue.panic_on_stall", &params.panic_on_stall, 0, INT_MAX,
+	  NULL },
+	{ "workqueue.panic_on_stall_time", &params.panic_on_stall_time, 0,
+	  1000000000, NULL },
 	{ "workqueue.default_affinity_scope", &params.default_affinity_scope,
 	  WQ_AFFN_DFL + 1, WQ_AFFN_NR_TYPES - 1, affn_scope_names },
 	{ "workqueue.cache_shard_size", &params.cache_shard_size, 1,
@@ -66,6 +74,7 @@ static const struct {
 	{ "cmwq.hints", &params.hints, 0, 1, NULL },
 	{ "cmwq.recheck", &params.recheck, 0, 1, NULL },
 	{ "cmwq.pace", &params.pace, 0, 1, NULL },
+	{ "cmwq.backtrace", &params.backtrace, 0, 1, NULL },
 };
 
 static int find(const char *name)

@@ -11,6 +11,9 @@ struct params {
 	_Atomic long cpu_intensive_thresh_us;
 	_Atomic long cpu_intensive_warning_thresh;
 	_Atomic long power_efficient;
+	_Atomic long watchdog_thresh; /* s */
+	_Atomic long panic_on_stall;
+	_Atomic long panic_on_stall_time;    /* s */
 	_Atomic long default_affinity_scope; /* enum wq_affn_scope */
 	_Atomic long cache_shard_size;
 	_Atomic long stack_kib;
@@ -21,6 +24,7 @@ struct params {
 	_Atomic long hints;
 	_Atomic long recheck;
 	_Atomic long pace;
+	_Atomic long backtrace;
 };
 
 extern struct params params;

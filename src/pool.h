@@ -101,6 +101,11 @@ struct pool {
 	unsigned long tick_seq; /* T: seq at the last tick */
 	uint64_t mayday_at; /* T: rescuers are called (again), ns; 0: a worker
 				   is there, or none is needed */
+	unsigned long watch_seq; /* T: seq at the last look of the watchdog */
+	_Atomic uint64_t still_since; /* A: T writes; since it saw work wait and
+					 nothing start, ns; or 0 */
+	_Atomic uint64_t touched; /* A: wq_watchdog_touch(), by anybody; ns */
+	uint64_t reported;	  /* T: by the watchdog, in this standstill */
 };
 
 #define INBOX_QUIET 1UL /* nothing in it needs anybody to be woken */

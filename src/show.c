@@ -98,7 +98,17 @@ struct pool_facts {
 	int nr_shown;
 	bool managed;
 	bool waiting;
+	uint64_t still; /* s for which nothing was started */
 };
+
+static uint64_t still_for(struct pool *pool)
+{
+	uint64_t since = atomic_load(&pool->still_since);
+	uint64_t now = os_now();
+
+	return since && now > since ? (now - since) / (1000 * NSEC_PER_MSEC)
+				    : 0;
+}
 
 static void copy_pool(struct pool *pool, struct pool_facts *f)
 	REQUIRES(pool->lock)
@@ -111,6 +121,7 @@ static void copy_pool(struct pool *pool, struct pool_facts *f)
 	f->nr_asleep = pool->nr_asleep;
 	f->managed = pool->managed;
 	f->waiting = !list_empty(&pool->worklist);
+	f->still = f->waiting ? still_for(pool) : 0;
 	f->nr_shown = 0;
 	list_for_each_entry (w, &pool->idle, entry)
 		if (f->nr_shown < MAX_IDLE)
@@ -138,6 +149,9 @@ static bool add_pool(struct lines *l, struct pool *pool)
 		lines_element(l, "one is being created");
 	if (f.waiting)
 		lines_element(l, "work waits");
+	if (f.still)
+		lines_element(l, "nothing was started for %lu s",
+			      (unsigned long)f.still);
 	lines_element(l, "%d idle", f.nr_idle);
 	for (int i = 0; i < f.nr_shown; i++)
 		lines_add(l, "%s%d", i ? " " : " (threads ", f.idle[i]);

@@ -15,7 +15,8 @@
  *    started nothing for three ticks one worker more;
  *  - let resting sentinels look again, create workers where that failed;
  *  - call the rescuers of a pool that gets no worker (rescuer.h);
- *  - look what CPUs and what quota the process has, and share that out.
+ *  - look what CPUs and what quota the process has, and share that out;
+ *  - the watchdog's look (watchdog.c), a few times a second.
  *
  * A pool that runs all that its quota lets it is not given more so easily: items
  * that compute take longer with each worker, not less long. But one may wait for
@@ -53,9 +54,11 @@
 
 void (*tick_topology)(void);
 void (*tick_cpus)(void);
+void (*tick_watchdog)(uint64_t now, bool begins);
 
 /* All of these: timer thread. */
-static uint64_t next_tick;
+static uint64_t next_tick;  /* 0: none is to come */
+static bool begins;	    /* it is the first */
 static uint64_t next_quota; /* look at it */
 static int quiet_ticks;
 static struct pool *most_stuck; /* of those that are short of quota */
@@ -332,16 +335,31 @@ static bool turn_on(void)
 	return state != TICK_OFF;
 }
 
+/* Unless one is to come. */
+static bool begin(uint64_t now)
+{
+	if (next_tick)
+		return false;
+	next_tick = now + TICK_NS;
+	begins = true;
+	return true;
+}
+
+static void watch_pools(uint64_t now)
+{
+	if (tick_watchdog)
+		tick_watchdog(now, begins);
+	begins = false;
+}
+
 uint64_t tick_hook(uint64_t now)
 {
 	log_flush();
 	create_wanted(now);
 	if (!turn_on())
 		return TIMER_NEVER;
-	if (!next_tick) {
-		next_tick = now + TICK_NS;
+	if (begin(now))
 		look_around(now);
-	}
 	if (now < next_tick)
 		return next_tick;
 	next_tick = now + TICK_NS;
@@ -351,12 +369,12 @@ uint64_t tick_hook(uint64_t now)
 		quiet_ticks = 0;
 	else if (++quiet_ticks >= MAX_QUIET_TICKS)
 		stop_ticking();
+	watch_pools(now);
 	create_wanted(now);
 	if (!turn_on())
 		return TIMER_NEVER;
 	/* Somebody may have started it again since it was stopped. */
-	if (!next_tick)
-		next_tick = now + TICK_NS;
+	begin(now);
 	return next_tick;
 }
 

@@ -33,6 +33,8 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->hint_depth = 0;
 	worker->tick_seq = 0;
 	worker->moves = 0;
+	worker->watch_seq = 0;
+	worker->computes = false;
 	worker->desc[0] = '\0';
 	list_init(&worker->entry);
 	list_init(&worker->scheduled);

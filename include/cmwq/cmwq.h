@@ -57,6 +57,14 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  *                                            4, 8, ... more; 0: never
  *  workqueue.power_efficient              0  make WQ_POWER_EFFICIENT unbound;
  *                                            read when a queue is allocated
+ *  workqueue.watchdog_thresh             30  seconds after which a pool that
+ *                                            starts nothing though work waits
+ *                                            is reported, and again; 0: never
+ *  workqueue.panic_on_stall               0  abort() at the so manieth report;
+ *                                            0: never
+ *  workqueue.panic_on_stall_time          0  abort() when a pool has started
+ *                                            nothing for so many seconds; 0:
+ *                                            never
  *  workqueue.default_affinity_scope  cache_shard
  *                                            scope of unbound queues that name
  *                                            none: cpu, smt, cache, cache_shard,
@@ -78,6 +86,8 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  *  cmwq.pace                              1  0: unbound items start at once up
  *                                            to max_active, whatever the number
  *                                            of busy CPUs
+ *  cmwq.backtrace                         1  the watchdog shows where workers
+ *                                            are, by ptrace
  */
 int cmwq_param_set(const char *name, long value);
 int cmwq_param_get(const char *name, long *value);

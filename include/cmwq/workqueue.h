@@ -643,6 +643,24 @@ void workqueue_softirq_action(bool highpri) CMWQ_API(workqueue_softirq_action);
 void workqueue_softirq_dead(unsigned int cpu) CMWQ_API(workqueue_softirq_dead);
 
 /*
+ * The watchdog. A pool in which work waits and nothing was started for
+ * workqueue.watchdog_thresh seconds is reported (CMWQ_LOG_ERR): what waits, and for
+ * each worker with an item the item, the state of its thread, and where it is. So one
+ * sees what an item hangs in that keeps others from running: it computes for ever,
+ * or it sleeps and no thread can be created that would take its place.
+ *
+ * The frames of a thread are read by a short-lived process, through ptrace, while the
+ * thread is stopped for some ten microseconds; no system call of it fails. Where ptrace
+ * is not permitted, and in system calls that would fail, the report says so and shows
+ * the call. Names of functions are those of show_all_workqueues().
+ *
+ * wq_watchdog_touch() says that the pools of a CPU (-1: of all) are not stuck
+ * although they look like it: their time begins anew. Async-signal-safe. Another
+ * number is reported.
+ */
+void wq_watchdog_touch(int cpu) CMWQ_API(wq_watchdog_touch);
+
+/*
  * The three stages of the start. They run by themselves: the first before
  * main(), the second bit by bit as pools get their first items, the third soon
  * after the first item on an unbound queue. A program calls workqueue_init() to

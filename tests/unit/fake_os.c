@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,7 +309,12 @@ void fake_reset(void)
 
 uint64_t os_now(void)
 {
-	return fake.now;
+	struct timespec ts;
+
+	if (!fake.real_threads)
+		return fake.now;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 static int real_wait(_Atomic uint32_t *word, uint32_t val, uint64_t deadline)
@@ -545,6 +551,11 @@ int os_thread_setup(const struct os_thread_attr *attr)
 
 int os_thread_urgent(bool urgent)
 {
+	const struct sched_param fifo = { .sched_priority = 1 };
+
+	if (fake.real_threads)
+		return (int)syscall(SYS_sched_setscheduler, 0, SCHED_FIFO,
+				    &fifo);
 	if (self)
 		self->urgent = urgent;
 	if (self && !urgent)
@@ -649,14 +660,20 @@ unsigned long os_thread_waits(int tid)
 	return f ? f->waits : 0;
 }
 
-/* There is no /proc. */
 size_t os_read_task_file(int tid, const char *name, char *buf, size_t size)
 {
-	(void)tid;
-	(void)name;
-	if (size)
-		buf[0] = '\0';
-	return 0;
+	char path[64];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
+	f = fake.real_threads ? fopen(path, "r") : NULL;
+	if (f) {
+		n = fread(buf, 1, size - 1, f);
+		fclose(f);
+	}
+	buf[n] = '\0';
+	return n;
 }
 
 /* --- CPUs and process --- */

@@ -60,6 +60,8 @@ struct fake {
 
 	/* Futex calls reach the kernel, for tests with threads of their own. */
 	bool real_futex;
+	/* The clock, /proc and priorities are the system's. */
+	bool real_threads;
 
 	/* The test's thread has to wait: do something about it and return true,
 	 * or return false. */

@@ -30,6 +30,12 @@ static const struct {
 	{ "workqueue.cpu_intensive_warning_thresh",
 	  &params.cpu_intensive_warning_thresh, 4, 0, 2147483647 },
 	{ "workqueue.power_efficient", &params.power_efficient, 0, 0, 1 },
+	{ "workqueue.watchdog_thresh", &params.watchdog_thresh, 30, 0,
+	  1000000000 },
+	{ "workqueue.panic_on_stall", &params.panic_on_stall, 0, 0,
+	  2147483647 },
+	{ "workqueue.panic_on_stall_time", &params.panic_on_stall_time, 0, 0,
+	  1000000000 },
 	{ "workqueue.default_affinity_scope", &params.default_affinity_scope,
 	  WQ_AFFN_CACHE_SHARD, WQ_AFFN_CPU, WQ_AFFN_SYSTEM },
 	{ "workqueue.cache_shard_size", &params.cache_shard_size, 8, 1, 8192 },
@@ -42,6 +48,7 @@ static const struct {
 	{ "cmwq.hints", &params.hints, 1, 0, 1 },
 	{ "cmwq.recheck", &params.recheck, 1, 0, 1 },
 	{ "cmwq.pace", &params.pace, 1, 0, 1 },
+	{ "cmwq.backtrace", &params.backtrace, 1, 0, 1 },
 };
 #define NR_KNOWN (sizeof(known) / sizeof(known[0]))
 
