@@ -174,6 +174,8 @@ static void busy(enum how how)
 	need_busy_fork();
 	make_report();
 	alloc_queues();
+	/* Else a child might be told that this was under way. */
+	workqueue_init_topology();
 	with_timers = true;
 	for (i = 0; i < 2; i++) {
 		item_init(&timed[i]);
