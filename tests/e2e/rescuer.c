@@ -288,6 +288,8 @@ TEST(queues_itself)
 
 	become_ordinary();
 	starve();
+	/* What a drain says that has to wait for twenty runs. */
+	log_ignore("still not empty");
 	requeue_wq = wq;
 	item_init(&it);
 	it.hook = requeue;
