@@ -15,6 +15,10 @@
  * in progress, which has its thread, so it is not meant; nor are the old
  * create_workqueue() ones, which all have the flag and few of them the need.
  *
+ * With cmwq.lockdep, order.c is told of every wait: for the item's function, even if
+ * it is idle this time, and for its workqueue if other items of that have to be
+ * done first, because it runs one at a time or may have nobody but a rescuer.
+ *
  * Locks: none; the pairs are in a table of atomics that only fills.
  */
 #include "depend.h"
@@ -23,6 +27,7 @@
 
 #include "bh.h"
 #include "log.h"
+#include "param.h"
 #include "symbol.h"
 
 #define PAIRS 1024
@@ -62,6 +67,16 @@ static struct node *only_slot(struct worker *self, struct workqueue_struct *wq)
 	return node;
 }
 
+/* @queue: what is waited for, or else @func. */
+static void learn(struct worker *self, const struct order_queue *queue,
+		  work_func_t func, void *caller)
+{
+	struct order_queue own;
+
+	order_describe(&own, atomic_load(&self->current_wq));
+	order_wait(&own, self_func(self), queue, func, caller);
+}
+
 void depend_begin(struct depend *d, struct work_struct *work, bool runs,
 		  void *caller)
 {
@@ -74,6 +89,8 @@ void depend_begin(struct depend *d, struct work_struct *work, bool runs,
 	d->work = work;
 	d->func = work->func;
 	d->runs = runs;
+	if (param_get(lockdep) && !worker_runs(d->self, work))
+		learn(d->self, NULL, d->func, caller);
 }
 
 /* Of the two BH pools of a CPU only one runs an item at a time. */
@@ -120,8 +137,10 @@ void depend_note(struct depend *d, struct workqueue_struct *wq)
 {
 	if (!d->self)
 		return;
-	memcpy(d->target, wq->name, sizeof(d->target));
+	order_describe(&d->target, wq);
 	d->flags = atomic_load(&wq->flags);
+	d->in_line =
+		atomic_load(&wq->max_active) == 1 || d->flags & WQ_MEM_RECLAIM;
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)
@@ -184,14 +203,18 @@ static void check_reclaim(struct worker *self, const char *to,
 
 void depend_check(struct depend *d)
 {
-	if (d->self && !d->runs)
-		check_reclaim(d->self, d->target, d->flags, d->func, d->caller);
+	if (!d->self || d->runs)
+		return;
+	check_reclaim(d->self, d->target.name, d->flags, d->func, d->caller);
+	if (d->in_line && param_get(lockdep))
+		learn(d->self, &d->target, NULL, d->caller);
 }
 
 bool depend_on_queue(struct workqueue_struct *wq, const char *what,
 		     void *caller)
 {
 	struct worker *self = self_with_item();
+	struct order_queue queue;
 	struct symbol func, at;
 
 	if (!self)
@@ -211,5 +234,9 @@ bool depend_on_queue(struct workqueue_struct *wq, const char *what,
 		return false;
 	}
 	check_reclaim(self, wq->name, atomic_load(&wq->flags), NULL, caller);
+	if (param_get(lockdep)) {
+		order_describe(&queue, wq);
+		learn(self, &queue, NULL, caller);
+	}
 	return true;
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <cmwq/workqueue.h>
 
+#include "order.h"
 #include "pwq.h"
 #include "worker.h"
 
@@ -24,8 +25,9 @@ struct depend {
 	struct work_struct *work;    /* that is waited for */
 	work_func_t func;	     /* of it */
 	bool runs;		     /* only a run in progress is */
-	char target[WQ_NAME_LEN];    /* its workqueue */
+	struct order_queue target;   /* its workqueue */
 	unsigned int flags;	     /* of that workqueue */
+	bool in_line;		     /* other items of it may have to end */
 };
 
 /*

@@ -22,6 +22,7 @@
 #include "life.h"
 #include "lock.h"
 #include "log.h"
+#include "order.h"
 #include "pool.h"
 #include "rescuer.h"
 #include "tick.h"
@@ -73,6 +74,7 @@ void fork_reset_child(void)
 
 	lock_rank_forget();
 	log_reset();
+	order_reset();
 	topo_reset();
 	timer_reset();
 	tick_reset();

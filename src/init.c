@@ -67,6 +67,7 @@ static void early(void)
 			      "and clone are not noticed");
 	os_topology_init();
 	param_parse(getenv("CMWQ_PARAMS"));
+	param_parse_debug(getenv("CMWQ_DEBUG"));
 	topo_pretend(getenv("CMWQ_TOPOLOGY"));
 	topo_open();
 	manager_thread = exec_thread;

@@ -35,6 +35,7 @@ enum lock_rank {
 	RANK_MAYDAY,   /* whom rescuers are to help */
 	RANK_SLOT,     /* worker slots */
 	RANK_TIMER,    /* the wheel */
+	RANK_ORDER,    /* who has waited for whom */
 };
 
 /*

@@ -75,6 +75,7 @@ static const struct {
 	{ "cmwq.recheck", &params.recheck, 0, 1, NULL },
 	{ "cmwq.pace", &params.pace, 0, 1, NULL },
 	{ "cmwq.backtrace", &params.backtrace, 0, 1, NULL },
+	{ "cmwq.lockdep", &params.lockdep, 0, 1, NULL },
 };
 
 static int find(const char *name)
@@ -201,7 +202,8 @@ static void parse_one(char *word)
 	cmwq_param_set_string(word, eq + 1);
 }
 
-void param_parse(const char *string)
+/* Call @fn for each word of a list. */
+static void parse_list(const char *string, void (*fn)(char *word))
 {
 	char *copy, *save = NULL;
 
@@ -212,6 +214,26 @@ void param_parse(const char *string)
 		return;
 	for (char *w = strtok_r(copy, " \t\n,", &save); w;
 	     w = strtok_r(NULL, " \t\n,", &save))
-		parse_one(w);
+		fn(w);
 	free(copy);
+}
+
+void param_parse(const char *string)
+{
+	parse_list(string, parse_one);
+}
+
+static void parse_check(char *word)
+{
+	if (!strcmp(word, "lockdep"))
+		atomic_store(&params.lockdep, 1);
+	else
+		log_warn("CMWQ_DEBUG: '%s' is no check, ignored; there is "
+			 "lockdep",
+			 word);
+}
+
+void param_parse_debug(const char *string)
+{
+	parse_list(string, parse_check);
 }

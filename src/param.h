@@ -25,6 +25,7 @@ struct params {
 	_Atomic long recheck;
 	_Atomic long pace;
 	_Atomic long backtrace;
+	_Atomic long lockdep;
 };
 
 extern struct params params;
@@ -38,5 +39,7 @@ int affn_scope_parse(const char *name);
 
 /* Take the values in a string like CMWQ_PARAMS; reports what is bad. */
 void param_parse(const char *string);
+/* The same for one like CMWQ_DEBUG: a list of names of checks. */
+void param_parse_debug(const char *string);
 
 #endif

@@ -24,6 +24,7 @@
 #include "life.h"
 #include "limit.h"
 #include "log.h"
+#include "order.h"
 #include "os.h"
 #include "param.h"
 #include "pwq.h"
@@ -55,6 +56,7 @@ struct workqueue_struct *system_bh_highpri_wq;
 
 static struct workqueue_struct *quarantine[QUARANTINE]; /* registry lock */
 static unsigned int nr_destroyed;			/* registry lock */
+static _Atomic uint64_t next_id = 1;
 
 /* BH items run on a CPU and cannot be held back. */
 static bool bh_ok(const char *name, unsigned int flags, int max_active)
@@ -157,6 +159,7 @@ static struct workqueue_struct *make_struct(const char *name,
 		return NULL;
 	}
 	snprintf(wq->name, sizeof(wq->name), "%s", name);
+	wq->id = atomic_fetch_add(&next_id, 1);
 	lock_init(&wq->lock, RANK_WQ);
 	wq->flags = flags;
 	wq->max_active = initial_max_active(name, flags, max_active);
@@ -331,6 +334,7 @@ static void destroy(struct workqueue_struct *wq)
 		return;
 	}
 	end_rescuer(wq);
+	order_forget(wq);
 	lock(&registry_lock);
 	atomic_store(&wq->magic, WQ_DEAD_MAGIC);
 	list_del(&wq->all);

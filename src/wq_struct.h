@@ -32,6 +32,8 @@ struct workqueue_struct {
 	_Atomic unsigned int flags;    /* A: draining, destroying: under lock */
 	_Atomic(struct pwq *) *pwq_of; /* A: by CPU of the caller; under lock */
 	char name[WQ_NAME_LEN];	       /* I */
+	uint64_t id;		       /* I: of no other, ever */
+	const void *lockdep_map;       /* I: what is one for lockdep, or NULL */
 
 	struct lock lock;
 	struct list pwqs;	/* W: all that it has or had, oldest first */

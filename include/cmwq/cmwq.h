@@ -30,6 +30,27 @@ typedef void (*cmwq_log_fn)(enum cmwq_log_level level, const char *line,
 void cmwq_set_log(cmwq_log_fn fn, void *arg);
 
 /*
+ * Checks, for looking for errors in a program. The environment variable
+ * CMWQ_DEBUG has the names of those that are wanted,
+ *
+ *	CMWQ_DEBUG=lockdep
+ *
+ * is the same as CMWQ_PARAMS="cmwq.lockdep=1".
+ *
+ * lockdep remembers what items have waited for by flush_work(), flush_workqueue()
+ * and all other calls of this library that wait for items. Before an item waits
+ * for something that may, after all that was seen so far, be waiting for it in
+ * turn, that is reported, with all waits that make up the circle:
+ *
+ *	item commit of workqueue journal is about to wait for workqueue disk, at
+ *	commit+0x2a; that can end in a deadlock, since
+ *	item write of workqueue disk waited for workqueue journal, at write+0x51
+ *
+ * It need not happen at the same time, nor end badly this time. Two items with
+ * one function count as the same: one that waits for another is reported. (Where
+ * that is by design, give them functions of their own.) So do workqueues that
+ * share a lockdep map.
+ *
  * Parameters. At the start they come from the environment variable
  * CMWQ_PARAMS, for instance
  *
@@ -88,6 +109,8 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  *                                            of busy CPUs
  *  cmwq.backtrace                         1  the watchdog shows where workers
  *                                            are, by ptrace
+ *  cmwq.lockdep                           0  report waits that can end in a
+ *                                            deadlock, see below
  */
 int cmwq_param_set(const char *name, long value);
 int cmwq_param_get(const char *name, long *value);

@@ -106,6 +106,7 @@ static inline int sim_thread_move(int tid, int cpu,
 #include "../../src/nosleep.c"
 #include "../../src/bh.c"
 #define complete_waiters cancel_complete_waiters
+#include "../../src/order.c"
 #include "../../src/depend.c"
 #include "../../src/flush.c"
 #include "../../src/cancel.c"
