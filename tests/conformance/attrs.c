@@ -19,7 +19,8 @@ CASE(attributes_start_as_the_defaults,
 }
 
 CASE(the_scopes_have_the_kernels_order,
-     "enum wq_affn_scope DFL CPU SMT CACHE CACHE_SHARD NUMA SYSTEM")
+     "enum wq_affn_scope DFL CPU SMT CACHE CACHE_SHARD NUMA SYSTEM",
+     .kernel_cannot = SINCE(7, 0))
 {
 	RESULT(WQ_AFFN_DFL, 0);
 	RESULT(WQ_AFFN_CPU, 1);

@@ -310,7 +310,7 @@ static void wait_then_requeue(struct item *it)
 
 CASE(a_bh_item_that_requeues_itself_is_an_outsider_to_a_drain,
      "a BH item that requeues itself during a drain counts as an outsider",
-     .cpus = 2)
+     .cpus = 2, .kernel_cannot = SINCE(7, 0))
 {
 	struct workqueue_struct *wq = bh();
 	struct item *a = item('a');

@@ -79,7 +79,8 @@ CASE(an_item_may_queue_others_of_its_queue_during_a_drain,
 CASE(queueing_from_outside_during_a_drain_warns_and_drops,
      "Queueing from outside onto a draining queue: queue_work still returns "
      "true, a "
-     "warning is printed, the item is dropped with PENDING clear again")
+     "warning is printed, the item is dropped with PENDING clear again",
+     .kernel_cannot = SINCE(7, 0))
 {
 	struct workqueue_struct *wq = alloc_workqueue("c", WQ_PERCPU, 0);
 	struct item *a = held_item('a'), *b = item('b');
@@ -102,7 +103,8 @@ CASE(queueing_from_outside_during_a_drain_warns_and_drops,
 CASE(an_item_of_another_queue_is_an_outsider_to_a_drain,
      "only items running on the queue may queue on it, others are refused with "
      "a "
-     "warning")
+     "warning",
+     .kernel_cannot = SINCE(7, 0))
 {
 	struct workqueue_struct *wq = alloc_workqueue("c", WQ_PERCPU, 0);
 	struct workqueue_struct *wq2 = alloc_workqueue("d", WQ_PERCPU, 0);
@@ -129,7 +131,7 @@ CASE(an_item_of_another_queue_is_an_outsider_to_a_drain,
 }
 
 CASE(a_timer_that_fires_during_a_drain_is_dropped,
-     "others are refused with a warning")
+     "others are refused with a warning", .kernel_cannot = SINCE(7, 0))
 {
 	struct workqueue_struct *wq = alloc_workqueue("c", WQ_PERCPU, 0);
 	struct item *a = held_item('a'), *b = item('b');

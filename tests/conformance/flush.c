@@ -279,7 +279,7 @@ CASE(each_flusher_returns_when_its_own_earlier_items_are_done,
 {
 	struct workqueue_struct *wq = alloc_workqueue("c", WQ_PERCPU, 0);
 	struct item *it[FLUSHERS];
-	struct thread t[FLUSHERS];
+	static struct thread t[FLUSHERS];
 	int i;
 
 	for (i = 0; i < FLUSHERS; i++) {
@@ -305,7 +305,7 @@ CASE(flushers_beyond_the_colours_all_return,
      "that they wait their turn")
 {
 	struct workqueue_struct *wq = alloc_workqueue("c", WQ_PERCPU, 0);
-	struct thread t[24];
+	static struct thread t[24];
 	struct item *it[24];
 	long sum = 0;
 	int i;

@@ -110,7 +110,8 @@ CASE(max_active_of_an_unbound_queue_is_for_all_cpus,
 	ORDER("ab");
 }
 
-CASE(max_active_0_is_the_default_of_1024, "max_active 0 means 1024")
+CASE(max_active_0_is_the_default_of_1024, "max_active 0 means 1024",
+     .kernel_cannot = SINCE(7, 0))
 {
 	struct workqueue_struct *wq = alloc_workqueue("c", WQ_PERCPU, 0);
 	struct workqueue_struct *probe = alloc_workqueue("p", WQ_PERCPU, 0);

@@ -38,6 +38,7 @@ module_param(replay, charp, 0);
 /* --- what is not exported --- */
 
 #define DEFINE_UNEXPORTED(fn) typeof(&(fn)) at_##fn;
+#undef alloc_workqueue_attrs
 #undef alloc_workqueue_attrs_noprof
 #undef free_workqueue_attrs
 #undef apply_workqueue_attrs
@@ -139,6 +140,7 @@ bool spin_until(atomic_t *flag)
 		if (ktime_get_ns() > until)
 			return false;
 		cpu_relax();
+		cond_resched(); /* for kernels that preempt none of theirs */
 	}
 	return true;
 }

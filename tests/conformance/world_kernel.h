@@ -28,14 +28,26 @@ struct world_thread {
 	struct task_struct *task;
 };
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
-#define WQ_PERCPU	 0
-#define system_percpu_wq system_wq
-#define system_dfl_wq	 system_unbound_wq
+/* Why a case has no result in a kernel older than that, or NULL. */
+#define SINCE(major, minor)                                      \
+	(LINUX_VERSION_CODE < KERNEL_VERSION(major, minor, 0)    \
+		 ? "the kernel is older than " #major "." #minor \
+		 : NULL)
+
+/* Names that Debian 13's kernel does not have yet. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define WQ_PERCPU	    0
+#define WQ_AFFN_CACHE_SHARD WQ_AFFN_CACHE
+#define system_percpu_wq    system_wq
+#define system_dfl_wq	    system_unbound_wq
+#define system_dfl_long_wq  system_unbound_wq
+#define ALLOC_ATTRS(X)	    X(alloc_workqueue_attrs)
+#else
+#define ALLOC_ATTRS(X) X(alloc_workqueue_attrs_noprof)
 #endif
 
 #define UNEXPORTED(X)                   \
-	X(alloc_workqueue_attrs_noprof) \
+	ALLOC_ATTRS(X)                  \
 	X(free_workqueue_attrs)         \
 	X(apply_workqueue_attrs)        \
 	X(workqueue_set_min_active)     \
@@ -54,7 +66,11 @@ struct world_thread {
 #define DECLARE_UNEXPORTED(fn) extern typeof(&fn) at_##fn;
 UNEXPORTED(DECLARE_UNEXPORTED)
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define alloc_workqueue_attrs at_alloc_workqueue_attrs
+#else
 #define alloc_workqueue_attrs_noprof at_alloc_workqueue_attrs_noprof
+#endif
 #define free_workqueue_attrs	     at_free_workqueue_attrs
 #define apply_workqueue_attrs	     at_apply_workqueue_attrs
 #define workqueue_set_min_active     at_workqueue_set_min_active

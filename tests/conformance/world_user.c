@@ -436,9 +436,8 @@ static int list(void)
 	for (i = 0; i < conf_nr_cases; i++) {
 		const struct conf_case *c = conf_cases[i];
 
-		printf("%s\t%s\t%s\t%s\t%s\t%s\n", conf_rooms[i], c->name,
-		       c->fact, c->differs ?: "", c->kernel_cannot ?: "",
-		       c->cmwq_cannot ?: "");
+		printf("%s\t%s\t%s\t%s\n", conf_rooms[i], c->name, c->fact,
+		       c->differs ?: "");
 	}
 	return 0;
 }

@@ -20,6 +20,9 @@
 typedef uint64_t u64;
 typedef uint32_t u32;
 
+/* Of kernels. */
+#define SINCE(major, minor) NULL
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* --- atomics --- */

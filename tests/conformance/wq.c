@@ -87,7 +87,7 @@ CASE(the_system_queues_are_always_there, "System queues, always there")
 
 CASE(the_old_names_of_system_queues_still_work,
      "system_wq and system_unbound_wq: the same queues under their old names",
-     .differs = "4, the old names")
+     .differs = "4, the old names", .kernel_cannot = SINCE(7, 0))
 {
 	runs_one(system_wq);
 	runs_one(system_unbound_wq);
@@ -95,7 +95,8 @@ CASE(the_old_names_of_system_queues_still_work,
 }
 
 CASE(neither_percpu_nor_unbound_warns_and_is_percpu,
-     "Neither WQ_PERCPU nor WQ_UNBOUND: warn once, per-CPU")
+     "Neither WQ_PERCPU nor WQ_UNBOUND: warn once, per-CPU",
+     .kernel_cannot = SINCE(7, 0))
 {
 	struct workqueue_struct *wq = alloc_workqueue("c", 0, 1);
 	struct item *a = item('a');
@@ -109,7 +110,7 @@ CASE(neither_percpu_nor_unbound_warns_and_is_percpu,
 }
 
 CASE(both_percpu_and_unbound_warns_and_is_unbound, "Both: warn, unbound",
-     .cpus = 2)
+     .cpus = 2, .kernel_cannot = SINCE(7, 0))
 {
 	struct workqueue_struct *wq =
 		alloc_workqueue("c", WQ_PERCPU | WQ_UNBOUND, 1);
