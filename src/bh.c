@@ -167,7 +167,7 @@ static void set_busy(struct worker *w, struct pool *pool, bool busy)
  * no records and no memory for them. */
 static bool become_worker(struct bh_cpu *bh, int tid) REQUIRES(bh->lock)
 {
-	bh->tid = tid;
+	bh->runner = tid;
 	for (int hi = 0; hi < NR_PRIORITIES; hi++) {
 		struct pool *pool = pool_bh(cpu_of(bh), hi);
 		struct worker *w = bh->worker[hi];
@@ -204,7 +204,7 @@ static void run_round(struct bh_cpu *bh, bool hi, struct pool *urgent,
 
 	bh_tls = w;
 	pool_lock(pool);
-	w->tid = bh->tid;
+	w->tid = bh->runner;
 	set_busy(w, pool, true);
 	while (!list_empty(&pool->worklist)) {
 		nosleep_begin(&before);
@@ -217,6 +217,7 @@ static void run_round(struct bh_cpu *bh, bool hi, struct pool *urgent,
 			break;
 	}
 	set_busy(w, pool, false);
+	w->tid = bh->tid;
 	pool_unlock(pool);
 	bh_tls = NULL;
 	spend_round(slice);
@@ -321,6 +322,7 @@ static void *bh_thread(void *arg)
 		bool ready;
 
 		lock(&bh->lock);
+		bh->tid = t.tid;
 		ready = become_worker(bh, t.tid);
 		if (ready)
 			run_all(&t, bh);

@@ -60,6 +60,7 @@ void cm_reset(void)
 		atomic_store(&bh_cpus[cpu].state, BH_ABSENT);
 		atomic_store(&bh_cpus[cpu].want, false);
 		lock_init(&bh_cpus[cpu].lock, RANK_BH);
+		bh_cpus[cpu].tid = 0;
 		for (int hi = 0; hi < NR_PRIORITIES; hi++)
 			bh_cpus[cpu].worker[hi] = NULL;
 	}

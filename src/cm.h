@@ -40,7 +40,8 @@ struct bh_cpu {
 	/* Held by the one who runs items, the thread or in its place another. */
 	_Alignas(64) struct lock lock;
 	struct worker *worker[NR_PRIORITIES]; /* lock: of the pools */
-	int tid;			      /* lock: the thread that has it */
+	int runner; /* lock: id of the thread that has it */
+	int tid;    /* lock: of the CPU's own, once it has had the lock */
 };
 
 extern struct bh_cpu *bh_cpus; /* by CPU */

@@ -376,6 +376,9 @@ static void test_softirq_action(void **state)
 	workqueue_softirq_action(true);
 	assert_int_equal(ran_in[3], FAKE_MAIN);
 	assert_quiet();
+	/* Whose they were they are again. */
+	assert_int_equal(bh->worker[0]->tid, thread->tid);
+	assert_int_equal(bh->worker[1]->tid, thread->tid);
 	/* The thread was woken, finds nothing, and is there for the next. */
 	fake_run();
 	queue(0);

@@ -126,24 +126,25 @@ static void test_in_its_place(void **state)
 	explore(&sc, 31);
 }
 
-static void cancel_1(void *arg)
+/* Afterwards it cannot be queued any more. */
+static void disable_1(void *arg)
 {
 	(void)arg;
-	cancelled += cancel_work_sync(&items[1].work);
+	cancelled += disable_work_sync(&items[1].work);
 	sim_check(!atomic_load(&items[1].inside));
 }
 
 static void spawn_taking_back(void)
 {
 	spawn_queueing();
-	sim_spawn(cancel_1, NULL);
+	sim_spawn(disable_1, NULL);
 	sim_spawn(act, NULL);
 }
 
 static void test_taking_back(void **state)
 {
 	const struct sim_scenario sc = {
-		"a cancel that waits for a BH item",
+		"taking back and waiting for a BH item",
 		build_bh,
 		spawn_taking_back,
 		check_all_ran,
