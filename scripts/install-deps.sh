@@ -48,6 +48,7 @@ need ninja-build has ninja
 need pkg-config has pkg-config
 need python3 has python3
 need libhwloc-dev pkg-config --exists 'hwloc >= 2.8'
+need liburcu-dev pkg-config --exists 'liburcu-bp >= 0.13'
 need libssl-dev pkg-config --exists libcrypto
 
 if [ "$group" != run ]; then

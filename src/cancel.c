@@ -10,6 +10,7 @@
 
 #include "cm.h"
 #include "flush.h"
+#include "grace.h"
 #include "life.h"
 #include "log.h"
 #include "pwq.h"
@@ -85,6 +86,8 @@ static enum grab try_grab(struct work_struct *work, bool delayed,
 		return GRAB_IDLE;
 	if (word_pwq(word))
 		return grab_queued(work, word_pwq(word), old);
+	if (word & WORD_GRACE)
+		return grace_take(work, old) ? GRAB_PENDING : GRAB_AGAIN;
 	if (delayed && (word & WORD_PENDING) &&
 	    timer_del(&to_delayed_work(work)->timer)) {
 		*old = work_load(work) & ~WORD_PENDING;

@@ -8,15 +8,17 @@
  * over the program's memory (items, timers) is made idle by the new generation.
  *
  * The registry lock is held across fork() so that the list of workqueues is
- * whole in the child, and the lock of the topology. _Fork() and raw clone() run no handlers: a child of those
- * that is forked while another thread allocates or destroys a workqueue may miss
- * that one workqueue, or find malloc locked, as with any library.
+ * whole in the child, and the lock of the topology. _Fork() and raw clone() run no
+ * handlers: a child of those that is forked while another thread allocates or
+ * destroys a workqueue may miss that one workqueue, or find malloc locked, as
+ * with any library.
  */
 #include "fork.h"
 
 #include <pthread.h>
 
 #include "cm.h"
+#include "grace.h"
 #include "hog.h"
 #include "hotplug.h"
 #include "life.h"
@@ -24,6 +26,7 @@
 #include "log.h"
 #include "order.h"
 #include "pool.h"
+#include "rcu.h"
 #include "rescuer.h"
 #include "tick.h"
 #include "timer.h"
@@ -34,8 +37,10 @@
 
 static bool page_is_wiped;
 
+/* liburcu's hook waits for readers, who may want any lock: it is first. */
 static void prepare(void)
 {
+	rcu_fork_prepare();
 	topo_fork_prepare();
 	wq_fork_prepare();
 }
@@ -46,12 +51,19 @@ static void done(void)
 	topo_fork_done();
 }
 
+static void in_parent(void)
+{
+	done();
+	rcu_fork_parent();
+}
+
 /*
  * A handler that ran before this one may have used the library, which has begun
  * anew then. Where the kernel does not wipe the page it is done here.
  */
 static void in_child(void)
 {
+	rcu_fork_child();
 	if (page_is_wiped) {
 		if (!os_generation())
 			done();
@@ -65,7 +77,7 @@ static void in_child(void)
 void fork_init(bool wiped)
 {
 	page_is_wiped = wiped;
-	pthread_atfork(prepare, done, in_child);
+	pthread_atfork(prepare, in_parent, in_child);
 }
 
 void fork_reset_child(void)
@@ -75,6 +87,7 @@ void fork_reset_child(void)
 	lock_rank_forget();
 	log_reset();
 	order_reset();
+	rcu_fork_child();
 	topo_reset();
 	timer_reset();
 	tick_reset();
@@ -82,6 +95,7 @@ void fork_reset_child(void)
 	watchdog_reset();
 	cm_reset();
 	worker_reset_all();
+	grace_reset();
 	for_each_pool (pool)
 		pool_reset(pool);
 	hotplug_reset();

@@ -34,6 +34,7 @@ enum lock_rank {
 	RANK_NODE,     /* who waits for a slot of a node's max_active */
 	RANK_MAYDAY,   /* whom rescuers are to help */
 	RANK_SLOT,     /* worker slots */
+	RANK_GRACE,    /* RCU work in its grace period */
 	RANK_TIMER,    /* the wheel */
 	RANK_ORDER,    /* who has waited for whom */
 };

@@ -56,7 +56,7 @@ struct os_sched_attr {
 __thread unsigned long os_own_waits;
 
 /* Until os_generation_init(): nothing has started. */
-static _Atomic uint32_t not_started[2];
+static _Atomic uint32_t not_started[OS_FORK_WORDS];
 _Atomic uint32_t *os_generation_word = not_started;
 
 uint64_t os_now(void)

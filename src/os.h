@@ -112,9 +112,13 @@ _Noreturn void os_exit_group(int status);
 
 /*
  * Fork generation. Zero in a process that was forked (by whatever means) and
- * has not started the library anew: the page is wiped by fork. The word after
- * it is wiped too and serves as the lock of the start (init.c).
+ * has not started the library anew: the page is wiped by fork. The words after
+ * it are wiped too and serve as the lock of the start (init.c), and to say that
+ * liburcu knows of the fork (rcu.c).
  */
+enum {
+	OS_FORK_WORDS = 3
+};
 extern _Atomic uint32_t *os_generation_word;
 bool os_generation_init(void); /* false if fork will not wipe it */
 

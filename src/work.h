@@ -4,7 +4,7 @@
  * its bits.
  *
  *  63        52 51    48 47            32 31        16 15       6 5 4 3 2 1 0
- *  [generation][   0   ][ worker slot    ][ disabled  ][ cancels ][0 0 0 0 0 P]
+ *  [generation][   0   ][ worker slot    ][ disabled  ][ cancels ][G 0 0 0 0 P]
  *  [generation][ colour][ pool_workqueue, 64-byte aligned        ][0 C W L Q P]
  *
  *  P PENDING   somebody owns the item: it is queued, its timer is armed, or a
@@ -15,6 +15,7 @@
  *              its way to the inbox. Changes under pool->lock.
  *  W WAITERS   flushers wait in pool->waiters for this queueing.
  *  C COLLIDES  was running when it was claimed; whoever starts it looks first.
+ *  G GRACE     RCU work that waits for a grace period; under grace_lock.
  *
  *  colour      the pwq's when the claimer looked; the drain puts it right.
  *  disabled    disable_work() depth.   cancels: cancel_work_sync() in flight.
@@ -51,6 +52,7 @@ struct pwq;
 #define WORD_LISTED   (1UL << 2)
 #define WORD_WAITERS  (1UL << 3)
 #define WORD_COLLIDES (1UL << 4)
+#define WORD_GRACE    (1UL << 5)
 
 #define LINK_INACTIVE ((uintptr_t)1)
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # exports.sh - the shared library exports what the public headers declare and
-# the version script lists, and nothing else; and it needs only libc and hwloc.
+# the version script lists, and nothing else; and it needs only libc, hwloc
+# and liburcu.
 
 set -u
 export LC_ALL=C
@@ -53,8 +54,8 @@ if [ "${CMWQ_SANITIZE:-none}" = none ]; then
 		echo "soname is not libcmwq.so.0"
 		failed=1
 	}
-	if grep NEEDED "$tmp/dynamic" | grep -vE 'libc\.so|ld-linux|libhwloc'; then
-		echo "the library needs more than the C library and hwloc"
+	if grep NEEDED "$tmp/dynamic" | grep -vE 'libc\.so|ld-linux|libhwloc|liburcu-(bp|common)'; then
+		echo "the library needs more than the C library, hwloc and liburcu"
 		failed=1
 	fi
 fi

@@ -267,6 +267,7 @@ struct item {
 	union {
 		struct work_struct work;
 		struct delayed_work dwork;
+		struct rcu_work rwork;
 	};
 	_Atomic int allowed;
 	_Atomic int started;

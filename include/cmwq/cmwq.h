@@ -128,6 +128,30 @@ void cmwq_blocking_end(void);
 /* Make queue_work() async-signal-safe in the calling thread from here on. */
 void cmwq_thread_prepare(void);
 
+/*
+ * Choose whose readers queue_rcu_work() waits for from now on: @flavor is the
+ * descriptor of a flavour of liburcu, as <urcu/flavor.h> declares it.
+ *
+ *	#include <urcu/urcu-memb.h>
+ *
+ *	cmwq_set_rcu_flavor(&urcu_memb_flavor);
+ *
+ * (That header declares the flavour that is included first; for further ones say
+ * "extern const struct rcu_flavor_struct urcu_qsbr_flavor;".)
+ *
+ * NULL, the default, is urcu-bp, and the library calls urcu_bp_before_fork() and its
+ * two fellows around fork() once RCU work has been queued: fork() then waits for
+ * a grace period that is under way. They must not be called twice, so a
+ * program that calls them itself passes &urcu_bp_flavor. A child of _Fork(), or of a
+ * fork() in a read section, for which they were not called, refuses RCU work until a
+ * flavour is set.
+ *
+ * For a flavour that is set the program sees to all that liburcu asks for around
+ * fork(). Returns 0, or -ENOMEM and nothing has changed.
+ */
+struct rcu_flavor_struct;
+int cmwq_set_rcu_flavor(const struct rcu_flavor_struct *flavor);
+
 /* Counters of one workqueue since its allocation, summed over its pools. */
 struct cmwq_stats {
 	unsigned long long started;	/* items whose function was called */

@@ -91,6 +91,18 @@ struct delayed_work {
 	int cpu;
 };
 
+/* Private; its type is deliberately not liburcu's struct rcu_head. */
+struct cmwq_rcu_head {
+	void *next;
+	void *prev;
+};
+
+struct rcu_work {
+	struct work_struct work;
+	struct cmwq_rcu_head rcu;
+	struct workqueue_struct *wq;
+};
+
 enum wq_flags {
 	WQ_BH = 1 << 0,		     /* items never sleep and run at once */
 	WQ_UNBOUND = 1 << 1,	     /* not bound to any CPU */
@@ -190,6 +202,14 @@ static inline void cmwq_init_delayed_work(struct delayed_work *dwork,
 	dwork->cpu = 0;
 }
 
+static inline void cmwq_init_rcu_work(struct rcu_work *rwork, work_func_t func)
+{
+	cmwq_init_work(&rwork->work, func);
+	rwork->rcu.next = NULL;
+	rwork->rcu.prev = NULL;
+	rwork->wq = NULL;
+}
+
 #define INIT_WORK(work, func)	       cmwq_init_work(work, func)
 #define INIT_WORK_ONSTACK(work, func)  cmwq_init_work(work, func)
 #define INIT_DELAYED_WORK(dwork, func) cmwq_init_delayed_work(dwork, func)
@@ -198,6 +218,8 @@ static inline void cmwq_init_delayed_work(struct delayed_work *dwork,
 #define INIT_DEFERRABLE_WORK(dwork, func) cmwq_init_delayed_work(dwork, func)
 #define INIT_DEFERRABLE_WORK_ONSTACK(dwork, func) \
 	cmwq_init_delayed_work(dwork, func)
+#define INIT_RCU_WORK(rwork, func)	   cmwq_init_rcu_work(rwork, func)
+#define INIT_RCU_WORK_ONSTACK(rwork, func) cmwq_init_rcu_work(rwork, func)
 
 static inline void destroy_work_on_stack(struct work_struct *work)
 {
@@ -214,6 +236,13 @@ static inline struct delayed_work *to_delayed_work(struct work_struct *work)
 {
 	return (struct delayed_work *)((char *)work -
 				       offsetof(struct delayed_work, work));
+}
+
+/* The RCU work that a work item is part of. */
+static inline struct rcu_work *to_rcu_work(struct work_struct *work)
+{
+	return (struct rcu_work *)((char *)work -
+				   offsetof(struct rcu_work, work));
 }
 
 /*
@@ -499,6 +528,49 @@ bool mod_delayed_work_on(int cpu, struct workqueue_struct *wq,
 	queue_delayed_work(system_percpu_wq, dwork, delay)
 #define schedule_delayed_work_on(cpu, dwork, delay) \
 	queue_delayed_work_on(cpu, system_percpu_wq, dwork, delay)
+
+/*
+ * queue_rcu_work - queue an item after an RCU grace period
+ *
+ * The item is queued when all readers that are in a read section now have left
+ * theirs. So its function may free what was unlinked before the call:
+ *
+ *	struct entry {
+ *		struct cds_list_head list;
+ *		struct rcu_work rwork;
+ *	};
+ *
+ *	static void entry_free(struct work_struct *work)
+ *	{
+ *		free(container_of(to_rcu_work(work), struct entry, rwork));
+ *	}
+ *
+ *	cds_list_del_rcu(&entry->list);
+ *	INIT_RCU_WORK(&entry->rwork, entry_free);
+ *	queue_rcu_work(system_percpu_wq, &entry->rwork);
+ *
+ * Readers are those of liburcu's urcu-bp, unless another flavour is chosen, see
+ * cmwq_set_rcu_flavor(). Any thread may call it, also a reader in its read section
+ * and an item's function for itself; not a signal handler. The item is pending from
+ * the call on. In its grace period cancel_work(), disable_work() and their _sync
+ * forms on &rwork->work take it back at once; flushes and drains of the workqueue
+ * do not see it, and the workqueue must not be destroyed. Only an item that
+ * INIT_RCU_WORK() initialised may be passed: another is not noticed, and memory
+ * around it is overwritten. On a per-CPU queue it runs on the calling CPU.
+ *
+ * Returns false if the item was pending or disabled, or was refused (see "Bad
+ * input", and cmwq_set_rcu_flavor() on forked children).
+ */
+bool queue_rcu_work(struct workqueue_struct *wq, struct rcu_work *rwork)
+	CMWQ_API(queue_rcu_work);
+
+/*
+ * Wait for the item's grace period, if it is in one, and its run. Returns whether
+ * there was something to wait for. In a read section of the same flavour, where it
+ * would wait for its caller, it is reported and false; a thread with urcu-qsbr is
+ * offline meanwhile. May sleep.
+ */
+bool flush_rcu_work(struct rcu_work *rwork) CMWQ_API(flush_rcu_work);
 
 /*
  * Wait until the item's last queueing has run. Returns true if there was

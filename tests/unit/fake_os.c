@@ -77,7 +77,7 @@ static int nr_facts;
 static char captured[STDERR_SIZE];
 static size_t captured_len;
 
-static _Atomic uint32_t generation[2];
+static _Atomic uint32_t generation[OS_FORK_WORDS];
 _Atomic uint32_t *os_generation_word = generation;
 
 /* 0, so that os_cpu() never believes the kernel's number. */

@@ -109,6 +109,7 @@ static inline int sim_thread_move(int tid, int cpu,
 #include "../../src/order.c"
 #include "../../src/depend.c"
 #include "../../src/flush.c"
+#include "../../src/grace.c"
 #include "../../src/cancel.c"
 
 #include "param.h"
