@@ -13,6 +13,7 @@
 #include "limit.h"
 #include "log.h"
 #include "os.h"
+#include "param.h"
 #include "pwq.h"
 #include "queue.h"
 #include "registry.h"
@@ -439,10 +440,25 @@ int apply_workqueue_attrs(struct workqueue_struct *wq,
 	return err;
 }
 
+int apply_mask(enum unbound_mask which, const struct cpumask *mask)
+{
+	cpumask_var_t before;
+	int err;
+
+	if (!alloc_cpumask_var(&before, 0))
+		return -ENOMEM;
+	cpumask_copy(before, unbound_mask(which));
+	unbound_set_mask(which, mask);
+	err = apply_again();
+	if (err)
+		unbound_set_mask(which, before);
+	free_cpumask_var(before);
+	return err;
+}
+
 int workqueue_unbound_housekeeping_update(const struct cpumask *hk)
 {
-	int err = -ENOMEM;
-	cpumask_var_t before;
+	int err;
 
 	life_check_early();
 	if (!hk) {
@@ -450,14 +466,38 @@ int workqueue_unbound_housekeeping_update(const struct cpumask *hk)
 		return -EINVAL;
 	}
 	apply_topology();
-	if (!zalloc_cpumask_var(&before, 0))
-		return -ENOMEM;
 	lock(&registry_lock);
-	unbound_restrict(hk, before);
-	err = apply_again();
-	if (err)
-		unbound_restrict(before, NULL);
+	err = apply_mask(UNBOUND_HOUSEKEEPING, hk);
 	unlock(&registry_lock);
-	free_cpumask_var(before);
 	return err;
+}
+
+static void set_round_robin(bool on) REQUIRES(registry_lock)
+{
+	struct workqueue_struct *wq;
+
+	for_each_wq(wq)
+	{
+		if (on)
+			atomic_fetch_or(&wq->flags, WQ_ROUND_ROBIN);
+		else
+			atomic_fetch_and(&wq->flags, ~WQ_ROUND_ROBIN);
+	}
+}
+
+/* Those that name no scope follow the default. */
+void apply_params(void)
+{
+	static long scope = WQ_AFFN_CACHE_SHARD; /* registry lock */
+
+	lock(&registry_lock);
+	set_round_robin(param_get(debug_force_rr_cpu));
+	if (scope != param_get(default_affinity_scope)) {
+		if (apply_again())
+			log_warn("no memory for the new default affinity "
+				 "scope; it counts for what is allocated or "
+				 "changed from now on");
+		scope = param_get(default_affinity_scope);
+	}
+	unlock(&registry_lock);
 }

@@ -34,6 +34,7 @@
 #ifndef CMWQ_APPLY_H
 #define CMWQ_APPLY_H
 
+#include "unbound.h"
 #include "wq_struct.h"
 
 /* What an unbound workqueue with these flags begins with; NULL without memory. */
@@ -45,6 +46,13 @@ int apply_attrs(struct workqueue_struct *wq,
 
 /* To all unbound workqueues, or none: pods or CPUs have changed. */
 int apply_again(void);
+
+/* The same with other CPUs for all of them, see unbound.h. */
+int apply_mask(enum unbound_mask which, const struct cpumask *mask);
+
+/* Parameters have changed that matter to workqueues that are there. Takes the
+ * registry lock. */
+void apply_params(void);
 
 /* Load the topology, unless it is, and have all follow it. Takes the registry
  * lock. A few milliseconds. */

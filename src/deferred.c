@@ -31,25 +31,33 @@ static void fire(struct cmwq_timer *timer)
 		    work_load(work) & ~WORD_PENDING, NULL);
 }
 
+struct delay {
+	unsigned long ms;
+	unsigned long long ns; /* if that is 0 */
+};
+
 /* The caller owns the item, whose idle word is @old. */
 static void start(int cpu, struct workqueue_struct *wq,
-		  struct delayed_work *dwork, unsigned long delay,
+		  struct delayed_work *dwork, struct delay delay,
 		  unsigned long old, void *caller)
 {
-	if (!delay) {
+	if (!delay.ms && !delay.ns) {
 		queue_owned(cpu, wq, &dwork->work, old, caller);
 		return;
 	}
 	if (cpu == WORK_CPU_UNBOUND && !(wq->flags & WQ_UNBOUND))
-		cpu = os_cpu();
+		cpu = queue_cpu(wq);
 	dwork->wq = wq;
 	dwork->cpu = cpu;
 	dwork->timer.function = fire;
-	timer_add(&dwork->timer, delay);
+	if (delay.ms)
+		timer_add(&dwork->timer, delay.ms);
+	else
+		timer_add_ns(&dwork->timer, delay.ns);
 }
 
 static bool queue_delayed(int cpu, struct workqueue_struct *wq,
-			  struct delayed_work *dwork, unsigned long delay,
+			  struct delayed_work *dwork, struct delay delay,
 			  void *caller)
 {
 	unsigned long old;
@@ -70,19 +78,29 @@ static bool queue_delayed(int cpu, struct workqueue_struct *wq,
 bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
 			unsigned long delay)
 {
-	return queue_delayed(WORK_CPU_UNBOUND, wq, dwork, delay,
+	return queue_delayed(WORK_CPU_UNBOUND, wq, dwork,
+			     (struct delay){ .ms = delay },
 			     __builtin_return_address(0));
 }
 
 bool queue_delayed_work_on(int cpu, struct workqueue_struct *wq,
 			   struct delayed_work *dwork, unsigned long delay)
 {
-	return queue_delayed(cpu, wq, dwork, delay,
+	return queue_delayed(cpu, wq, dwork, (struct delay){ .ms = delay },
+			     __builtin_return_address(0));
+}
+
+bool cmwq_queue_delayed_work_ns(struct workqueue_struct *wq,
+				struct delayed_work *dwork,
+				unsigned long long ns)
+{
+	return queue_delayed(WORK_CPU_UNBOUND, wq, dwork,
+			     (struct delay){ .ns = ns },
 			     __builtin_return_address(0));
 }
 
 static bool mod_delayed(int cpu, struct workqueue_struct *wq,
-			struct delayed_work *dwork, unsigned long delay,
+			struct delayed_work *dwork, struct delay delay,
 			void *caller)
 {
 	unsigned long old;
@@ -103,14 +121,24 @@ static bool mod_delayed(int cpu, struct workqueue_struct *wq,
 bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
 		      unsigned long delay)
 {
-	return mod_delayed(WORK_CPU_UNBOUND, wq, dwork, delay,
+	return mod_delayed(WORK_CPU_UNBOUND, wq, dwork,
+			   (struct delay){ .ms = delay },
 			   __builtin_return_address(0));
 }
 
 bool mod_delayed_work_on(int cpu, struct workqueue_struct *wq,
 			 struct delayed_work *dwork, unsigned long delay)
 {
-	return mod_delayed(cpu, wq, dwork, delay, __builtin_return_address(0));
+	return mod_delayed(cpu, wq, dwork, (struct delay){ .ms = delay },
+			   __builtin_return_address(0));
+}
+
+bool cmwq_mod_delayed_work_ns(struct workqueue_struct *wq,
+			      struct delayed_work *dwork, unsigned long long ns)
+{
+	return mod_delayed(WORK_CPU_UNBOUND, wq, dwork,
+			   (struct delay){ .ns = ns },
+			   __builtin_return_address(0));
 }
 
 /* A timer that is firing is on its way to the queue: wait for it to get there. */

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <urcu/flavor.h>
 
+#include "bh.h"
 #include "cm.h"
 #include "flush.h"
 #include "life.h"
@@ -78,7 +79,7 @@ static void take_flushers(struct work_struct *work, struct list *to)
 			list_move_tail(&waiter->entry, to);
 }
 
-static void complete(struct list *waiters)
+static void complete_flushers(struct list *waiters)
 {
 	while (!list_empty(waiters)) {
 		struct waiter *waiter =
@@ -90,7 +91,7 @@ static void complete(struct list *waiters)
 }
 
 /* Off its list; returns its idle word. */
-static unsigned long leave(struct rcu_work *rwork, struct list *waiters)
+static unsigned long leave_grace(struct rcu_work *rwork, struct list *waiters)
 	REQUIRES(grace_lock)
 {
 	struct work_struct *work = &rwork->work;
@@ -116,17 +117,17 @@ static bool send_on_first(struct list *done)
 	}
 	rwork = link_rwork(done->next);
 	cpu = (int)(uintptr_t)rwork->work.entry.prev;
-	old = leave(rwork, &waiters);
+	old = leave_grace(rwork, &waiters);
 	unlock(&grace_lock);
 	if (queue_wq_ok(rwork->wq, NULL))
 		queue_owned(cpu, rwork->wq, &rwork->work, old, NULL);
 	else
 		work_exchange(&rwork->work, old);
-	complete(&waiters);
+	complete_flushers(&waiters);
 	return true;
 }
 
-static void run(struct work_struct *work)
+static void pass_period(struct work_struct *work)
 {
 	struct grace *grace = container_of(work, struct grace, item);
 	struct list done;
@@ -143,7 +144,7 @@ static void run(struct work_struct *work)
 		;
 }
 
-static struct grace *find(const struct rcu_flavor_struct *flavor)
+static struct grace *find_flavor(const struct rcu_flavor_struct *flavor)
 	REQUIRES(grace_lock)
 {
 	struct grace *grace = flavors;
@@ -158,7 +159,7 @@ struct grace *grace_of(const struct rcu_flavor_struct *flavor)
 	struct grace *new = NULL, *grace;
 
 	lock(&grace_lock);
-	grace = find(flavor);
+	grace = find_flavor(flavor);
 	unlock(&grace_lock);
 	if (grace)
 		return grace;
@@ -166,10 +167,10 @@ struct grace *grace_of(const struct rcu_flavor_struct *flavor)
 	if (!new)
 		return NULL;
 	new->flavor = flavor;
-	INIT_WORK(&new->item, run);
+	INIT_WORK(&new->item, pass_period);
 	list_init(&new->waiting);
 	lock(&grace_lock);
-	grace = find(flavor);
+	grace = find_flavor(flavor);
 	if (!grace) {
 		new->next = flavors;
 		flavors = grace = new;
@@ -184,7 +185,8 @@ struct work_struct *grace_add(struct grace *grace, struct rcu_work *rwork)
 {
 	bool unbound = rwork->wq->flags & WQ_UNBOUND;
 
-	set_place(&rwork->work, grace, unbound ? WORK_CPU_UNBOUND : os_cpu());
+	set_place(&rwork->work, grace,
+		  unbound ? WORK_CPU_UNBOUND : queue_cpu(rwork->wq));
 	lock(&grace_lock);
 	list_add_tail(rwork_link(rwork), &grace->waiting);
 	work_set(&rwork->work, WORD_GRACE);
@@ -201,9 +203,9 @@ bool grace_take(struct work_struct *work, unsigned long *old)
 	lock(&grace_lock);
 	taken = work_load(work) & WORD_GRACE;
 	if (taken)
-		*old = leave(to_rcu_work(work), &waiters);
+		*old = leave_grace(to_rcu_work(work), &waiters);
 	unlock(&grace_lock);
-	complete(&waiters);
+	complete_flushers(&waiters);
 	return taken;
 }
 
@@ -241,6 +243,7 @@ static void wait_for_grace(struct grace *grace, struct work_struct *work)
 	if (!hang_on(grace, &waiter))
 		return;
 	life_wait_online();
+	bh_note_sleep();
 	cm_block_begin();
 	completion_wait(&waiter.done);
 	cm_block_end();

@@ -75,6 +75,7 @@ static void early(void)
 	tick_topology = hotplug_topology;
 	tick_cpus = hotplug_look;
 	tick_watchdog = watchdog_tick;
+	param_changed = apply_params;
 	next_generation();
 	if (cpumask_init() || topo_init() || pools_init() || unbound_init() ||
 	    cm_init() || wq_init_system()) {

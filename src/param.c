@@ -3,7 +3,8 @@
  * param - the tunables, by name and as fields.
  *
  * One table gives name, field, range and words; everything else follows from it. Values
- * are read without a lock wherever they are used.
+ * are read without a lock wherever they are used. One parameter is a text, which is
+ * constant from the start on.
  */
 #include "param.h"
 
@@ -66,6 +67,8 @@ static const struct {
 	  WQ_AFFN_DFL + 1, WQ_AFFN_NR_TYPES - 1, affn_scope_names },
 	{ "workqueue.cache_shard_size", &params.cache_shard_size, 1,
 	  CMWQ_NR_CPUS, NULL },
+	{ "workqueue.debug_force_rr_cpu", &params.debug_force_rr_cpu, 0, 1,
+	  NULL },
 	{ "cmwq.stack_kib", &params.stack_kib, 80, 1 << 20, NULL },
 	{ "cmwq.idle_timeout_ms", &params.idle_timeout_ms, 1, INT_MAX, NULL },
 	{ "cmwq.idle_ratio", &params.idle_ratio, 1, 1 << 20, NULL },
@@ -77,6 +80,15 @@ static const struct {
 	{ "cmwq.backtrace", &params.backtrace, 0, 1, NULL },
 	{ "cmwq.lockdep", &params.lockdep, 0, 1, NULL },
 };
+
+static const char text_name[] = "workqueue.unbound_cpus";
+char param_unbound_cpus[PARAM_TEXT];
+void (*param_changed)(void);
+
+static bool is_text(const char *name)
+{
+	return name && !strcmp(name, text_name);
+}
 
 static int find(const char *name)
 {
@@ -98,14 +110,29 @@ static int set(int i, const char *text, long value)
 	return 0;
 }
 
+/* -ENOENT, or -EPERM for the text, which is not changed by a call. */
 static int find_or_warn(const char *name)
 {
 	int i = find(name ? name : "");
 
+	if (is_text(name)) {
+		log_warn("parameter %s is read at the start; "
+			 "cmwq_sysfs_write(\"cpumask\", ...) changes the CPUs",
+			 name);
+		return -EPERM;
+	}
 	if (i < 0)
 		log_warn("unknown parameter '%s', ignored",
 			 name ? name : "(null)");
-	return i;
+	return i < 0 ? -ENOENT : i;
+}
+
+/* Before the start there is nobody to tell. */
+static int changed(int err)
+{
+	if (!err && param_changed)
+		param_changed();
+	return err;
 }
 
 int cmwq_param_set(const char *name, long value)
@@ -114,9 +141,9 @@ int cmwq_param_set(const char *name, long value)
 	char text[24];
 
 	if (i < 0)
-		return -ENOENT;
+		return i;
 	snprintf(text, sizeof(text), "%ld", value);
-	return set(i, text, value);
+	return changed(set(i, text, value));
 }
 
 int cmwq_param_get(const char *name, long *value)
@@ -124,7 +151,7 @@ int cmwq_param_get(const char *name, long *value)
 	int i = find(name ? name : "");
 
 	if (i < 0)
-		return -ENOENT;
+		return is_text(name) ? -EINVAL : -ENOENT;
 	*value = atomic_load(table[i].value);
 	return 0;
 }
@@ -134,6 +161,8 @@ int cmwq_param_get_string(const char *name, char *buf, size_t size)
 	int i = find(name ? name : "");
 	long value;
 
+	if (is_text(name))
+		return snprintf(buf, size, "%s", param_unbound_cpus);
 	if (i < 0)
 		return -ENOENT;
 	value = atomic_load(table[i].value);
@@ -179,7 +208,7 @@ int cmwq_param_set_string(const char *name, const char *value)
 {
 	int i = find_or_warn(name);
 
-	return i < 0 ? -ENOENT : set_text(i, value ? value : "");
+	return i < 0 ? i : changed(set_text(i, value ? value : ""));
 }
 
 int affn_scope_parse(const char *name)
@@ -190,16 +219,44 @@ int affn_scope_parse(const char *name)
 	return -EINVAL;
 }
 
+static void add_text(const char *text, bool first)
+{
+	size_t len = first ? 0 : strlen(param_unbound_cpus);
+	char *end = param_unbound_cpus + len;
+
+	if ((size_t)snprintf(end, PARAM_TEXT - len, first ? "%s" : ",%s",
+			     text) >= PARAM_TEXT - len) {
+		log_warn("parameter %s: more than %d characters, ignored",
+			 text_name, PARAM_TEXT - 1);
+		param_unbound_cpus[0] = '\0';
+	}
+}
+
+/* A list of CPUs has commas, which are taken for the ends of words. */
 static void parse_one(char *word)
 {
+	static bool in_list;
 	char *eq = strchr(word, '=');
+	int i;
 
+	if (!eq && in_list) {
+		add_text(word, false);
+		return;
+	}
+	in_list = false;
 	if (!eq) {
 		log_warn("parameter '%s' has no value, ignored", word);
 		return;
 	}
 	*eq = '\0';
-	cmwq_param_set_string(word, eq + 1);
+	in_list = is_text(word);
+	if (in_list) {
+		add_text(eq + 1, true);
+		return;
+	}
+	i = find_or_warn(word);
+	if (i >= 0)
+		set_text(i, eq + 1);
 }
 
 /* Call @fn for each word of a list. */

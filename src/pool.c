@@ -57,7 +57,8 @@ void pool_reset(struct pool *pool)
 	init_lists(pool);
 }
 
-bool pool_push(struct pool *pool, struct work_struct *work, bool quiet)
+bool pool_push_chain(struct pool *pool, struct work_struct *first,
+		     struct work_struct *last, bool quiet)
 {
 	uintptr_t head =
 		atomic_load_explicit(&pool->inbox, memory_order_relaxed);
@@ -66,8 +67,8 @@ bool pool_push(struct pool *pool, struct work_struct *work, bool quiet)
 
 	do {
 		all_quiet = !head || (head & INBOX_QUIET);
-		work->entry.next = (void *)(head & ~INBOX_FLAGS);
-		next = (uintptr_t)work | (head & INBOX_POKE) |
+		first->entry.next = (void *)(head & ~INBOX_FLAGS);
+		next = (uintptr_t)last | (head & INBOX_POKE) |
 		       (quiet && all_quiet);
 		/* Pairs with the worker's way to sleep, see cm.c. */
 	} while (!atomic_compare_exchange_weak(&pool->inbox, &head, next));

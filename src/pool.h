@@ -135,10 +135,18 @@ static inline struct work_struct *entry_work(struct list *l)
 }
 
 /*
- * Push an owned item. True if the caller must see to it that somebody looks:
- * nothing but quiet items was there. Lock-free, async-signal-safe.
+ * Push owned items, each of which but the first links to the one before it. True if
+ * the caller must see to it that somebody looks: nothing but quiet items was there.
+ * Lock-free, async-signal-safe.
  */
-bool pool_push(struct pool *pool, struct work_struct *work, bool quiet);
+bool pool_push_chain(struct pool *pool, struct work_struct *first,
+		     struct work_struct *last, bool quiet);
+
+static inline bool pool_push(struct pool *pool, struct work_struct *work,
+			     bool quiet)
+{
+	return pool_push_chain(pool, work, work, quiet);
+}
 
 /* Make the next one who takes the lock look at pool->held. True if the caller
  * must see to it that somebody does. Lock-free. */

@@ -90,9 +90,24 @@ bool queue_args_ok(struct workqueue_struct *wq, struct work_struct *work,
 	return true;
 }
 
+int queue_next_cpu(void)
+{
+	static _Atomic unsigned int turn;
+	unsigned int n = (unsigned int)os_nr_cpus();
+	unsigned int last = atomic_load_explicit(&turn, memory_order_relaxed);
+	unsigned int cpu;
+
+	do {
+		cpu = (last + 1) % n;
+		while (!os_cpu_allowed((int)cpu) && cpu != last % n)
+			cpu = (cpu + 1) % n;
+	} while (!atomic_compare_exchange_weak(&turn, &last, cpu));
+	return (int)cpu;
+}
+
 static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
 {
-	return wq_pwq(wq, cpu == WORK_CPU_UNBOUND ? os_cpu() : cpu);
+	return wq_pwq(wq, cpu == WORK_CPU_UNBOUND ? queue_cpu(wq) : cpu);
 }
 
 /*
@@ -103,11 +118,12 @@ static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
  * not depend on him: with the tick on somebody looks anyway, and without it
  * each of them kicks (models/stopped.pml).
  */
-static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
+static inline void push_chain(struct pwq *pwq, struct work_struct *first,
+			      struct work_struct *last, bool quiet)
 {
 	bool saturated = atomic_load(&pwq->saturated);
 	struct pool *pool = pwq_pool(pwq);
-	bool kick = pool_push(pool, work, quiet || saturated);
+	bool kick = pool_push_chain(pool, first, last, quiet || saturated);
 
 	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated)) {
 		/* Not so quiet after all: tick and sentinel must see it wait. */
@@ -118,13 +134,18 @@ static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
 		cm_kick(pool);
 }
 
+static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
+{
+	push_chain(pwq, work, work, quiet);
+}
+
 /*
- * The item is the caller's and its word names @pwq. Where it still runs it
- * goes to the worker that runs it.
+ * Where the item is to be pushed, which is the caller's and whose word names @pwq:
+ * where it still runs, or there.
  */
-static inline void push_owned(struct workqueue_struct *wq, struct pwq *pwq,
-			      struct work_struct *work, unsigned long old,
-			      uint32_t gen)
+static inline struct pwq *place(struct workqueue_struct *wq, struct pwq *pwq,
+				struct work_struct *work, unsigned long old,
+				uint32_t gen)
 {
 	struct worker *last = worker_of_slot(word_slot(old));
 	struct pwq *there = NULL;
@@ -140,7 +161,14 @@ static inline void push_owned(struct workqueue_struct *wq, struct pwq *pwq,
 		work_set_runner(work, last);
 		work_exchange(work, pwq_word(pwq, gen) | WORD_COLLIDES);
 	}
-	push(pwq, work, false);
+	return pwq;
+}
+
+static inline void push_owned(struct workqueue_struct *wq, struct pwq *pwq,
+			      struct work_struct *work, unsigned long old,
+			      uint32_t gen)
+{
+	push(place(wq, pwq, work, old, gen), work, false);
 }
 
 /* While a queue drains only its own items may queue on it. */
@@ -200,8 +228,8 @@ static void leave_ordered(struct pwq *pwq)
  * Where else it runs as an item of this workqueue does not matter: it waits in line
  * until that is over, also if the line has moved to another pool.
  */
-static void push_ordered(struct pwq *pwq, struct work_struct *work,
-			 unsigned long old, uint32_t gen, bool quiet)
+static void place_ordered(struct pwq *pwq, struct work_struct *work,
+			  unsigned long old, uint32_t gen)
 {
 	struct worker *last = worker_of_slot(word_slot(old));
 
@@ -210,6 +238,12 @@ static void push_ordered(struct pwq *pwq, struct work_struct *work,
 		work_set_runner(work, last);
 		work_exchange(work, pwq_word(pwq, gen) | WORD_COLLIDES);
 	}
+}
+
+static void push_ordered(struct pwq *pwq, struct work_struct *work,
+			 unsigned long old, uint32_t gen, bool quiet)
+{
+	place_ordered(pwq, work, old, gen);
 	push(pwq, work, quiet);
 }
 
@@ -333,6 +367,82 @@ bool queue_item(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 		void *caller)
 {
 	return queue_on(cpu, wq, work, caller);
+}
+
+/* --- several at once --- */
+
+/* Items that are owned, in the order of the batch, to be pushed at once: each links
+ * to the one before, as in the inbox. */
+struct batch {
+	struct work_struct *first;
+	struct work_struct *last;
+};
+
+static void batch_add(struct batch *batch, struct work_struct *work)
+{
+	if (batch->first)
+		work->entry.next = batch->last;
+	else
+		batch->first = work;
+	batch->last = work;
+}
+
+/* One item of a batch for @pwq: whether it was queued, or dropped by a drain, for which
+ * the result is the same. */
+static bool add_one(struct workqueue_struct *wq, struct pwq *pwq,
+		    struct work_struct *work, struct batch *batch, uint32_t gen,
+		    void *caller)
+{
+	struct pwq *to = pwq;
+	unsigned long old;
+
+	if (!plainly_ok(wq, work, WORK_CPU_UNBOUND, gen) &&
+	    !queue_args_ok(wq, work, WORK_CPU_UNBOUND, caller))
+		return false;
+	if (work_claim(work, pwq_word(pwq, gen), &old) != CLAIMED)
+		return false;
+	if (!may_queue(wq)) {
+		drop(wq, work, old, caller);
+		return true;
+	}
+	if (is_ordered(wq))
+		place_ordered(pwq, work, old, gen);
+	else
+		to = place(wq, pwq, work, old, gen);
+	if (to == pwq)
+		batch_add(batch, work);
+	else
+		push(to, work, false);
+	return true;
+}
+
+size_t cmwq_queue_work_batch(struct workqueue_struct *wq,
+			     struct work_struct *const *works, size_t n)
+{
+	void *caller = __builtin_return_address(0);
+	uint32_t gen = life_check();
+	struct batch batch = { NULL, NULL };
+	size_t queued = 0;
+	struct pwq *pwq;
+
+	if (!queue_wq_ok(wq, caller))
+		return 0;
+	if (!works && n) {
+		queue_refuse(
+			"NULL batch for workqueue %s; queued by the caller "
+			"at %p",
+			wq->name, caller);
+		return 0;
+	}
+	pwq = is_ordered(wq) ? enter_ordered(wq)
+			     : select_pwq(wq, WORK_CPU_UNBOUND);
+	for (size_t i = 0; i < n; i++)
+		queued += add_one(wq, pwq, works[i], &batch, gen, caller);
+	if (batch.first)
+		push_chain(pwq, batch.first, batch.last, false);
+	if (is_ordered(wq))
+		leave_ordered(pwq);
+	return queued;
 }
 
 /* Touch what is set up at first use: thread-local storage, lazy binding. */

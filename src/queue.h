@@ -19,6 +19,18 @@ bool queue_work_ok(struct work_struct *work, void *caller);
  * thread. @fmt takes @name and @caller. Async-signal-safe. */
 void queue_refuse(const char *fmt, const char *name, void *caller);
 
+/* The CPU for an item that names none: this one, or the next in turn if that is to be
+ * tested (workqueue.debug_force_rr_cpu). Async-signal-safe. */
+int queue_next_cpu(void);
+
+static inline int queue_cpu(struct workqueue_struct *wq)
+{
+	unsigned int flags =
+		atomic_load_explicit(&wq->flags, memory_order_relaxed);
+
+	return unlikely(flags & WQ_ROUND_ROBIN) ? queue_next_cpu() : os_cpu();
+}
+
 /* queue_work_on() for @caller. */
 bool queue_item(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 		void *caller);

@@ -2,11 +2,13 @@
 /*
  * timer - the wheel behind delayed work, and the library's one timer thread.
  *
- * Six levels of slots; level 0 has a slot per millisecond, each further level
- * is 64 times as coarse as the one before ends. Timers cascade down as their
- * time comes near, so arming and disarming are O(1) and a timer is never more
- * than its own millisecond late. A deadline is kept in ticks of 1 ms, rounded
- * up, so it is never early.
+ * Seven levels of slots; level 0 has a slot per tick of 1/256 ms (3.9 us), level 1
+ * one per millisecond, and each further level slots as long as the one before it
+ * in all. Timers cascade down as their time comes near, so arming and disarming
+ * are O(1) and a timer is never more than its own tick late. A deadline is
+ * rounded up, so it is never early: to a tick, or to a millisecond, with which most
+ * delays are content; these share wakeups. One that is not wakes the thread
+ * once more, when its millisecond begins.
  *
  * The upper bits of a timer's expires hold the epoch in which it was armed: in a
  * forked child the timers of the parent are idle without being visited.
@@ -23,11 +25,13 @@
 #include "lock.h"
 #include "os.h"
 
-#define L0_BITS	    8
-#define LN_BITS	    6
-#define LEVELS	    6
-#define MAX_SLOTS   (1 << L0_BITS)
-#define MAX_DELTA   ((1ULL << (L0_BITS + LN_BITS * (LEVELS - 1))) - 1)
+#define MS_BITS	    8 /* of a tick, below those of the millisecond */
+#define LOW_BITS    8 /* of levels 0 and 1 */
+#define HIGH_BITS   6
+#define LEVELS	    7
+#define MAX_SLOTS   (1 << LOW_BITS)
+#define MAX_DELTA   ((1ULL << (2 * LOW_BITS + HIGH_BITS * (LEVELS - 2))) - 1)
+#define MAX_MS	    (MAX_DELTA >> MS_BITS)
 #define EPOCH_BITS  12
 #define EPOCH_SHIFT (64 - EPOCH_BITS)
 #define EPOCH_MASK  ((1ULL << EPOCH_BITS) - 1)
@@ -50,12 +54,32 @@ static __thread bool is_timer_thread;
 
 static unsigned int level_shift(int level)
 {
-	return level ? L0_BITS + LN_BITS * (unsigned int)(level - 1) : 0;
+	unsigned int l = (unsigned int)level;
+
+	return l < 2 ? LOW_BITS * l : 2 * LOW_BITS + HIGH_BITS * (l - 2);
 }
 
 static unsigned int level_slots(int level)
 {
-	return level ? 1U << LN_BITS : 1U << L0_BITS;
+	return 1U << (level < 2 ? LOW_BITS : HIGH_BITS);
+}
+
+/* 256 ticks are 10^6 ns, so 4 are 15625. */
+static uint64_t ns_to_tick(uint64_t ns)
+{
+	return ns * 4 / 15625;
+}
+
+static uint64_t ns_to_tick_up(uint64_t ns)
+{
+	return (ns * 4 + 15624) / 15625;
+}
+
+static uint64_t tick_to_ns(uint64_t tick)
+{
+	uint64_t rest = tick & ((1 << MS_BITS) - 1);
+
+	return (tick >> MS_BITS) * NSEC_PER_MSEC + (rest * 15625 + 3) / 4;
 }
 
 static uint64_t expires_tick(const struct cmwq_timer *t)
@@ -76,8 +100,7 @@ static void enqueue(struct cmwq_timer *t) REQUIRES(wheel.lock)
 		when = wheel.clk + MAX_DELTA;
 		delta = MAX_DELTA;
 	}
-	while (delta >=
-	       1ULL << (level_shift(level) + (level ? LN_BITS : L0_BITS)))
+	while (delta >= (uint64_t)level_slots(level) << level_shift(level))
 		level++;
 	i = (when >> level_shift(level)) & (level_slots(level) - 1);
 	slot = &wheel.slot[level][i];
@@ -193,19 +216,14 @@ static void run_until(uint64_t now) REQUIRES(wheel.lock)
 
 /* Slots of one tick are stacks; a list in order of arming would cost a tail
  * pointer per slot and buy an order that nobody may rely on. */
-void timer_add(struct cmwq_timer *timer, unsigned long delay_ms)
+static void add(struct cmwq_timer *timer, uint64_t tick, uint64_t now)
 {
-	uint64_t now = os_now();
 	bool wake = false;
-	uint64_t tick;
 
-	if (delay_ms > MAX_DELTA)
-		delay_ms = MAX_DELTA;
-	tick = (now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC + delay_ms;
 	lock(&wheel.lock);
 	timer->expires = tick | wheel.epoch << EPOCH_SHIFT;
-	if (!wheel.nr++ && !wheel.expiring && wheel.clk < now / NSEC_PER_MSEC)
-		wheel.clk = now / NSEC_PER_MSEC;
+	if (!wheel.nr++ && !wheel.expiring && wheel.clk < ns_to_tick(now))
+		wheel.clk = ns_to_tick(now);
 	enqueue(timer);
 	if (tick < wheel.programmed) {
 		wheel.programmed = tick;
@@ -214,6 +232,24 @@ void timer_add(struct cmwq_timer *timer, unsigned long delay_ms)
 	unlock(&wheel.lock);
 	if (wake)
 		timer_wake();
+}
+
+void timer_add(struct cmwq_timer *timer, unsigned long delay_ms)
+{
+	uint64_t now = os_now();
+	uint64_t ms = (now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+
+	ms += delay_ms < MAX_MS ? delay_ms : MAX_MS;
+	add(timer, ms << MS_BITS, now);
+}
+
+void timer_add_ns(struct cmwq_timer *timer, uint64_t delay_ns)
+{
+	uint64_t now = os_now();
+
+	if (delay_ns / NSEC_PER_MSEC >= MAX_MS)
+		delay_ns = MAX_MS * NSEC_PER_MSEC;
+	add(timer, ns_to_tick_up(now + delay_ns), now);
 }
 
 bool timer_del(struct cmwq_timer *timer)
@@ -249,11 +285,11 @@ static void *timer_thread(void *arg)
 		uint64_t next;
 
 		lock(&wheel.lock);
-		run_until(os_now() / NSEC_PER_MSEC);
+		run_until(ns_to_tick(os_now()));
 		next = next_event();
 		wheel.programmed = next;
 		unlock(&wheel.lock);
-		next = next == TIMER_NEVER ? next : next * NSEC_PER_MSEC;
+		next = next == TIMER_NEVER ? next : tick_to_ns(next);
 		if (hook_next < next)
 			next = hook_next;
 		os_futex_wait(&wheel.word, seen,

@@ -6,36 +6,60 @@
 #include <stdlib.h>
 
 #include "cap.h"
+#include "log.h"
 #include "manager.h"
 #include "os.h"
+#include "param.h"
 #include "pwq.h"
 
 static int nr_made; /* registry lock */
 
-static cpumask_var_t requested; /* I: workqueue.unbound_cpus */
-static cpumask_var_t may_use;	/* registry lock */
+static cpumask_var_t masks[UNBOUND_MASKS]; /* registry lock */
 
 int unbound_init(void)
 {
-	if (!zalloc_cpumask_var(&requested, 0) ||
-	    !zalloc_cpumask_var(&may_use, 0))
-		return -ENOMEM;
-	for (int cpu = 0; cpu < os_nr_cpus(); cpu++)
-		cpumask_set_cpu((unsigned int)cpu, requested);
-	cpumask_copy(may_use, requested);
+	const char *list = param_unbound_cpus;
+	struct cpumask *requested;
+	int err;
+
+	for (int i = 0; i < UNBOUND_MASKS; i++) {
+		if (!alloc_cpumask_var(&masks[i], 0))
+			return -ENOMEM;
+		cpumask_copy(masks[i], cpu_possible_mask);
+	}
+	requested = masks[UNBOUND_REQUESTED];
+	err = *list ? cpulist_parse(list, requested) : 0;
+	if (err || cpumask_empty(requested)) {
+		log_warn("parameter workqueue.unbound_cpus: '%s' %s, ignored",
+			 list,
+			 err == -ERANGE ? "names CPUs that do not exist"
+			 : err		? "is not a list of CPUs"
+					: "names no CPU");
+		cpumask_copy(requested, cpu_possible_mask);
+	}
+	unbound_set_mask(UNBOUND_REQUESTED, requested);
 	return 0;
 }
 
-void unbound_restrict(const struct cpumask *to, struct cpumask *before)
+const struct cpumask *unbound_mask(enum unbound_mask which)
 {
-	if (before)
-		cpumask_copy(before, may_use);
-	if (!cpumask_and(may_use, requested, to))
-		cpumask_copy(may_use, requested);
+	return masks[which];
+}
+
+void unbound_set_mask(enum unbound_mask which, const struct cpumask *to)
+{
+	struct cpumask *requested = masks[UNBOUND_REQUESTED];
+
+	cpumask_copy(masks[which], to);
+	if (!cpumask_and(masks[UNBOUND_MAY_USE], requested,
+			 masks[UNBOUND_HOUSEKEEPING]))
+		cpumask_copy(masks[UNBOUND_MAY_USE], requested);
 }
 
 void unbound_effective(struct cpumask *cpus, const struct cpumask *asked)
 {
+	const struct cpumask *may_use = masks[UNBOUND_MAY_USE];
+
 	if (!cpumask_and(cpus, asked, may_use))
 		cpumask_copy(cpus, may_use);
 }

@@ -39,10 +39,21 @@ void unbound_unuse(struct pool *pool);
 int unbound_init(void);
 
 /*
- * All of it is confined to the CPUs of workqueue.unbound_cpus (all at first), and of
- * those to what unbound_restrict() says, if that leaves any. @before is what it was.
+ * All of it is confined to the CPUs that are requested (workqueue.unbound_cpus, all
+ * at first), and of those to the housekeeping ones, if that leaves any.
  */
-void unbound_restrict(const struct cpumask *to, struct cpumask *before);
+enum unbound_mask {
+	UNBOUND_REQUESTED,
+	UNBOUND_HOUSEKEEPING,
+	UNBOUND_MAY_USE, /* what follows from the other two */
+	UNBOUND_MASKS,
+};
+
+const struct cpumask *unbound_mask(enum unbound_mask which);
+/* One of the first two. */
+void unbound_set_mask(enum unbound_mask which, const struct cpumask *to);
+
+/* What workers may use of the CPUs that are asked for; if that is nothing, of all. */
 void unbound_effective(struct cpumask *cpus, const struct cpumask *asked);
 
 #endif

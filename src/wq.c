@@ -8,6 +8,7 @@
  */
 #include "wq.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,15 +32,16 @@
 #include "queue.h"
 #include "registry.h"
 #include "rescuer.h"
+#include "sysfs.h"
 #include "topo.h"
 #include "worker.h"
 #include "wq_struct.h"
 
 #define QUARANTINE 64
-#define WQ_FLAGS                                                            \
-	(WQ_BH | WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI |  \
-	 WQ_CPU_INTENSIVE | WQ_POWER_EFFICIENT | WQ_PERCPU | __WQ_ORDERED | \
-	 __WQ_LEGACY)
+#define WQ_FLAGS                                                           \
+	(WQ_BH | WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_HIGHPRI | \
+	 WQ_CPU_INTENSIVE | WQ_SYSFS | WQ_POWER_EFFICIENT | WQ_PERCPU |    \
+	 __WQ_ORDERED | __WQ_LEGACY)
 
 struct workqueue_struct *system_wq;
 struct workqueue_struct *system_percpu_wq;
@@ -145,6 +147,24 @@ static void free_wq(struct workqueue_struct *wq)
 	free(wq);
 }
 
+/* Its pools, and what else needs the registry. 0 or a negative errno value. */
+static int enter_registry(struct workqueue_struct *wq) REQUIRES(registry_lock)
+{
+	int err = wq->flags & WQ_SYSFS ? sysfs_add(wq) : 0;
+
+	wq->frozen = limit_freezing() && (wq->flags & WQ_FREEZABLE);
+	if (!err &&
+	    !(wq->flags & WQ_UNBOUND ? alloc_unbound(wq) : alloc_pwqs(wq)))
+		err = -ENOMEM;
+	if (err)
+		return err;
+	if (param_get(debug_force_rr_cpu))
+		wq->flags |= WQ_ROUND_ROBIN;
+	atomic_store(&wq->magic, WQ_MAGIC);
+	list_add_tail(&wq->all, &registry);
+	return 0;
+}
+
 /* All of it that has no place in any pool. */
 static struct workqueue_struct *make_struct(const char *name,
 					    unsigned int flags, int max_active)
@@ -174,63 +194,105 @@ static struct workqueue_struct *make_struct(const char *name,
 	return wq;
 }
 
-static struct workqueue_struct *make(const char *name, unsigned int flags,
-				     int max_active)
+static struct workqueue_struct *make(const char *name,
+				     const struct wq_request *req)
 {
+	unsigned int flags = req->flags;
 	struct workqueue_struct *wq;
-	bool ok;
+	int err;
 
 	if (flags & ~(unsigned int)WQ_FLAGS) {
 		log_err("workqueue %s: unknown flags %#x, not allocated", name,
 			flags & ~(unsigned int)WQ_FLAGS);
 		return NULL;
 	}
-	if (!bh_ok(name, flags, max_active))
+	if (!bh_ok(name, flags, req->max_active))
 		return NULL;
-	wq = make_struct(name, check_flags(name, flags), max_active);
+	wq = make_struct(name, check_flags(name, flags), req->max_active);
 	if (!wq)
 		return NULL;
+	wq->owner = req->owner;
+	wq->lockdep_map = req->lockdep_map;
 	lock(&registry_lock);
-	wq->frozen = limit_freezing() && (wq->flags & WQ_FREEZABLE);
-	ok = wq->flags & WQ_UNBOUND ? alloc_unbound(wq) : alloc_pwqs(wq);
-	if (ok) {
-		atomic_store(&wq->magic, WQ_MAGIC);
-		list_add_tail(&wq->all, &registry);
-	}
+	err = enter_registry(wq);
 	unlock(&registry_lock);
-	if (ok)
+	if (!err)
 		return wq;
-	log_err("workqueue %s: out of memory, not allocated", name);
+	if (err == -ENOMEM)
+		log_err("workqueue %s: out of memory, not allocated", name);
 	rescuer_end(wq->rescuer);
 	free_wq(wq);
 	return NULL;
 }
 
-__attribute__((format(printf, 1, 0))) static struct workqueue_struct *
-alloc(const char *fmt, va_list ap, unsigned int flags, int max_active,
-      void *caller)
+struct workqueue_struct *wq_alloc(const struct wq_request *req, const char *fmt,
+				  va_list ap)
 {
 	char name[WQ_NAME_LEN];
 
 	life_check_early();
 	if (!fmt) {
-		log_err("alloc_workqueue: NULL name, called from %p", caller);
+		log_err("alloc_workqueue: NULL name, called from %p",
+			req->caller);
 		return NULL;
 	}
 	if (vsnprintf(name, sizeof(name), fmt, ap) >= (int)sizeof(name))
 		log_warn("workqueue name cut to '%s', 31 characters at most",
 			 name);
-	return make(name, flags, max_active);
+	return make(name, req);
 }
 
 struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags,
 					 int max_active, ...)
 {
+	const struct wq_request req = {
+		.flags = flags,
+		.max_active = max_active,
+		.caller = __builtin_return_address(0),
+	};
 	struct workqueue_struct *wq;
 	va_list ap;
 
 	va_start(ap, max_active);
-	wq = alloc(fmt, ap, flags, max_active, __builtin_return_address(0));
+	wq = wq_alloc(&req, fmt, ap);
+	va_end(ap);
+	return wq;
+}
+
+struct workqueue_struct *
+alloc_workqueue_lockdep_map(const char *fmt, unsigned int flags, int max_active,
+			    struct lockdep_map *lockdep_map, ...)
+{
+	const struct wq_request req = {
+		.flags = flags,
+		.max_active = max_active,
+		.lockdep_map = lockdep_map,
+		.caller = __builtin_return_address(0),
+	};
+	struct workqueue_struct *wq;
+	va_list ap;
+
+	va_start(ap, lockdep_map);
+	wq = wq_alloc(&req, fmt, ap);
+	va_end(ap);
+	return wq;
+}
+
+struct workqueue_struct *
+alloc_ordered_workqueue_lockdep_map(const char *fmt, unsigned int flags,
+				    struct lockdep_map *lockdep_map, ...)
+{
+	const struct wq_request req = {
+		.flags = WQ_UNBOUND | __WQ_ORDERED | flags,
+		.max_active = 1,
+		.lockdep_map = lockdep_map,
+		.caller = __builtin_return_address(0),
+	};
+	struct workqueue_struct *wq;
+	va_list ap;
+
+	va_start(ap, lockdep_map);
+	wq = wq_alloc(&req, fmt, ap);
 	va_end(ap);
 	return wq;
 }
@@ -238,12 +300,16 @@ struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags,
 struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
 						 unsigned int flags, ...)
 {
+	const struct wq_request req = {
+		.flags = WQ_UNBOUND | __WQ_ORDERED | flags,
+		.max_active = 1,
+		.caller = __builtin_return_address(0),
+	};
 	struct workqueue_struct *wq;
 	va_list ap;
 
 	va_start(ap, flags);
-	wq = alloc(fmt, ap, WQ_UNBOUND | __WQ_ORDERED | flags, 1,
-		   __builtin_return_address(0));
+	wq = wq_alloc(&req, fmt, ap);
 	va_end(ap);
 	return wq;
 }
@@ -503,24 +569,37 @@ const char *cmwq_name(struct workqueue_struct *wq)
 	return queue_wq_ok(wq, __builtin_return_address(0)) ? wq->name : "?";
 }
 
+static struct workqueue_struct *make_system(const char *name,
+					    unsigned int flags, int max_active)
+{
+	const struct wq_request req = {
+		.flags = flags,
+		.max_active = max_active,
+	};
+
+	return make(name, &req);
+}
+
 int wq_init_system(void)
 {
-	system_percpu_wq = system_wq = make("events", WQ_PERCPU, 0);
-	system_highpri_wq = make("events_highpri", WQ_PERCPU | WQ_HIGHPRI, 0);
-	system_long_wq = make("events_long", WQ_PERCPU, 0);
+	system_percpu_wq = system_wq = make_system("events", WQ_PERCPU, 0);
+	system_highpri_wq =
+		make_system("events_highpri", WQ_PERCPU | WQ_HIGHPRI, 0);
+	system_long_wq = make_system("events_long", WQ_PERCPU, 0);
 	system_dfl_wq = system_unbound_wq =
-		make("events_unbound", WQ_UNBOUND, WQ_MAX_ACTIVE);
+		make_system("events_unbound", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	system_freezable_wq =
-		make("events_freezable", WQ_PERCPU | WQ_FREEZABLE, 0);
-	system_power_efficient_wq = make("events_power_efficient",
-					 WQ_PERCPU | WQ_POWER_EFFICIENT, 0);
+		make_system("events_freezable", WQ_PERCPU | WQ_FREEZABLE, 0);
+	system_power_efficient_wq = make_system(
+		"events_power_efficient", WQ_PERCPU | WQ_POWER_EFFICIENT, 0);
 	system_freezable_power_efficient_wq =
-		make("events_freezable_pwr_efficient",
-		     WQ_PERCPU | WQ_FREEZABLE | WQ_POWER_EFFICIENT, 0);
-	system_dfl_long_wq = make("events_dfl_long", WQ_UNBOUND, WQ_MAX_ACTIVE);
-	system_bh_wq = make("events_bh", WQ_BH | WQ_PERCPU, 0);
-	system_bh_highpri_wq =
-		make("events_bh_highpri", WQ_BH | WQ_PERCPU | WQ_HIGHPRI, 0);
+		make_system("events_freezable_pwr_efficient",
+			    WQ_PERCPU | WQ_FREEZABLE | WQ_POWER_EFFICIENT, 0);
+	system_dfl_long_wq =
+		make_system("events_dfl_long", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	system_bh_wq = make_system("events_bh", WQ_BH | WQ_PERCPU, 0);
+	system_bh_highpri_wq = make_system("events_bh_highpri",
+					   WQ_BH | WQ_PERCPU | WQ_HIGHPRI, 0);
 	return system_wq && system_highpri_wq && system_long_wq &&
 			       system_dfl_wq && system_freezable_wq &&
 			       system_power_efficient_wq &&

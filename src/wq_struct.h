@@ -21,6 +21,9 @@ struct rescuer;
 #define WQ_DEAD_MAGIC 0x6465616471ULL
 #define WQ_NAME_LEN   32
 
+/* Beside those of enum wq_flags: workqueue.debug_force_rr_cpu is set. */
+#define WQ_ROUND_ROBIN (1U << 24)
+
 /*
  * Flushes are numbered by epochs; an epoch's items carry the colour epoch % 16.
  * epoch is the one that collects now, those from flush_epoch up to it are being
@@ -50,7 +53,9 @@ struct workqueue_struct {
 	struct event flush_event;
 	_Atomic int pending[WORD_NR_COLOURS]; /* A: up under lock, down by
 						 workers */
-	struct list all; /* registry lock: link in the list of all */
+	struct list all;      /* registry lock: link in the list of all */
+	struct device *owner; /* registry lock: see devm.c */
+	bool sysfs;	      /* registry lock: see sysfs.c */
 };
 
 #endif

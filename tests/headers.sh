@@ -34,7 +34,8 @@ check_all()
 	shift
 	check "$file" $cxx -x c++ -std=c++17 "$@"
 	for std in gnu11 c11 gnu17 c17; do
-		check "$file" "$cc" -x c -std=$std "$@"
+		# shellcheck disable=SC2086 # it may be "ccache cc"
+		check "$file" $cc -x c -std=$std "$@"
 	done
 }
 

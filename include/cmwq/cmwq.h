@@ -59,8 +59,9 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  * A bad name or value is reported and the default stays.
  *
  * cmwq_param_set() returns 0, -ENOENT for an unknown name, -ERANGE for a value
- * out of range. A change takes effect for what happens afterwards.
- * cmwq_param_get() returns 0 or -ENOENT. A parameter whose values are words has
+ * out of range, -EPERM for a parameter that is read at the start only. A change
+ * takes effect for what happens afterwards. cmwq_param_get() returns 0, -ENOENT, or
+ * -EINVAL for one whose value is a list. A parameter whose values are words has
  * numbers here, those of its enum.
  *
  * cmwq_param_set_string() takes the value as it stands in CMWQ_PARAMS. It returns
@@ -89,9 +90,16 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  *  workqueue.default_affinity_scope  cache_shard
  *                                            scope of unbound queues that name
  *                                            none: cpu, smt, cache, cache_shard,
- *                                            numa, system
+ *                                            numa, system; also of those that
+ *                                            are there
  *  workqueue.cache_shard_size             8  most cores in a cache_shard; read
  *                                            when the topology is loaded
+ *  workqueue.unbound_cpus               all  list of the CPUs that unbound queues
+ *                                            may use; read at the start, then
+ *                                            see cmwq_sysfs_write("cpumask")
+ *  workqueue.debug_force_rr_cpu           0  items that name no CPU are queued
+ *                                            on each CPU in turn: finds code that
+ *                                            relies on the calling one
  *  cmwq.stack_kib                      1024  stack of a worker thread
  *  cmwq.idle_timeout_ms              300000  age at which surplus idle workers
  *                                            and sentinels end
@@ -124,6 +132,79 @@ int cmwq_param_get_string(const char *name, char *buf, size_t size);
  */
 void cmwq_blocking_begin(void);
 void cmwq_blocking_end(void);
+
+/*
+ * Queue @n items as queue_work() would one after the other, but with one push for all
+ * that go to one place, and one wakeup. Items that are pending, disabled, wrong or
+ * NULL are passed over. Returns how many were queued.
+ *
+ *	struct work_struct *works[64];
+ *
+ *	n = cmwq_queue_work_batch(wq, works, 64);
+ *
+ * None of them starts before the last has been looked at. Legal where queue_work()
+ * is.
+ */
+size_t cmwq_queue_work_batch(struct workqueue_struct *wq,
+			     struct work_struct *const *works, size_t n);
+
+/*
+ * queue_delayed_work() and mod_delayed_work() with a delay in nanoseconds. It ends as
+ * soon as the library can wake up after it (within 4 us and what the system adds),
+ * where one in jiffies ends at the next full millisecond, together with others. 0
+ * queues at once.
+ */
+bool cmwq_queue_delayed_work_ns(struct workqueue_struct *wq,
+				struct delayed_work *dwork,
+				unsigned long long ns);
+bool cmwq_mod_delayed_work_ns(struct workqueue_struct *wq,
+			      struct delayed_work *dwork,
+			      unsigned long long ns);
+
+/*
+ * Destroy all workqueues that devm_alloc_workqueue() made for @dev, the last one
+ * first; in the place where the owner ends. Returns how many there were. May sleep.
+ */
+int cmwq_device_release(struct device *dev);
+
+/*
+ * What the kernel shows below /sys/devices/virtual/workqueue. Paths are relative to
+ * that. In the directory of a workqueue with WQ_SYSFS (or, see there,
+ * workqueue_sysfs_register()), whose name is the workqueue's with '!' for '/':
+ *
+ *  per_cpu          r   1, or 0 for an unbound workqueue
+ *  max_active       rw  as workqueue_set_max_active() has it
+ *
+ * and for an unbound workqueue its attributes, see apply_workqueue_attrs():
+ *
+ *  nice             rw  -20..19
+ *  cpumask          rw  in hexadecimal
+ *  affinity_scope   rw  "default (cache_shard)", or a scope's name
+ *  affinity_strict  rw  0 or 1
+ *
+ * At the top, for all unbound workqueues, in hexadecimal:
+ *
+ *  cpumask            rw  the CPUs that they may use; what is written is requested
+ *  cpumask_requested  r   what was asked for, here or by workqueue.unbound_cpus
+ *  cpumask_isolated   r   what workqueue_unbound_housekeeping_update() took away
+ *
+ * Reading a directory ("" is the top) gives the names in it, one a line, those of
+ * directories with a '/' behind.
+ *
+ *	char buf[64];
+ *
+ *	cmwq_sysfs_read("crunch/max_active", buf, sizeof(buf));	gives "1024\n"
+ *	cmwq_sysfs_write("crunch/max_active", "16");
+ *
+ * cmwq_sysfs_read() writes at most @size bytes with the terminating NUL, and returns
+ * the length of all there is, without it; or -ENOENT; or -EINVAL for NULL.
+ *
+ * cmwq_sysfs_write() returns 0; -ENOENT, -EISDIR, -EACCES for a file that can only
+ * be read; -EINVAL for a text that is not a value, -EOVERFLOW for CPUs that there
+ * are not, -ENOMEM. After an error, which is reported, nothing has changed. May sleep.
+ */
+int cmwq_sysfs_read(const char *path, char *buf, size_t size);
+int cmwq_sysfs_write(const char *path, const char *text);
 
 /* Make queue_work() async-signal-safe in the calling thread from here on. */
 void cmwq_thread_prepare(void);

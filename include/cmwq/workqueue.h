@@ -58,6 +58,8 @@ extern "C" {
 
 struct workqueue_struct;
 struct work_struct;
+struct device;
+struct lockdep_map;
 struct cpumask;
 
 /* A work function. It may sleep (not on a BH queue), requeue its item, and free
@@ -103,6 +105,10 @@ struct rcu_work {
 	struct workqueue_struct *wq;
 };
 
+struct execute_work {
+	struct work_struct work;
+};
+
 enum wq_flags {
 	WQ_BH = 1 << 0,		     /* items never sleep and run at once */
 	WQ_UNBOUND = 1 << 1,	     /* not bound to any CPU */
@@ -110,6 +116,7 @@ enum wq_flags {
 	WQ_MEM_RECLAIM = 1 << 3,     /* needed for reclaiming memory */
 	WQ_HIGHPRI = 1 << 4,	     /* served by high priority workers */
 	WQ_CPU_INTENSIVE = 1 << 5,   /* its running items hold up no others */
+	WQ_SYSFS = 1 << 6,	     /* has files, see cmwq_sysfs_read() */
 	WQ_POWER_EFFICIENT = 1 << 7, /* unbound if power_efficient is set */
 	WQ_PERCPU = 1 << 8,	     /* bound to the CPU that queues */
 
@@ -321,6 +328,48 @@ struct workqueue_struct *alloc_ordered_workqueue(const char *fmt,
 						 unsigned int flags, ...)
 	CMWQ_API(alloc_ordered_workqueue) __attribute__((format(printf, 1, 3)));
 
+/*
+ * The same, and what is told to a checker of locks about the workqueue is told as
+ * being about @lockdep_map: workqueues that have one in common are one for it. The
+ * library only looks at the address.
+ */
+struct workqueue_struct *
+alloc_workqueue_lockdep_map(const char *fmt, unsigned int flags, int max_active,
+			    struct lockdep_map *lockdep_map, ...)
+	CMWQ_API(alloc_workqueue_lockdep_map)
+		__attribute__((format(printf, 1, 5)));
+
+struct workqueue_struct *
+alloc_ordered_workqueue_lockdep_map(const char *fmt, unsigned int flags,
+				    struct lockdep_map *lockdep_map, ...)
+	CMWQ_API(alloc_ordered_workqueue_lockdep_map)
+		__attribute__((format(printf, 1, 4)));
+
+/*
+ * Workqueues that end with their owner: cmwq_device_release() of <cmwq/cmwq.h>
+ * destroys those of @dev, the last one first. Any object can be an owner, the library
+ * only looks at the address; in a program without a struct device of its own:
+ *
+ *	wq = devm_alloc_workqueue((struct device *)server, "server", WQ_PERCPU, 0);
+ *
+ * NULL, reported, for a NULL owner; otherwise as alloc_workqueue(). May sleep.
+ */
+struct workqueue_struct *
+devm_alloc_workqueue(struct device *dev, const char *fmt, unsigned int flags,
+		     int max_active, ...) CMWQ_API(devm_alloc_workqueue)
+	__attribute__((format(printf, 2, 5)));
+
+struct workqueue_struct *devm_alloc_ordered_workqueue(struct device *dev,
+						      const char *fmt,
+						      unsigned int flags, ...)
+	CMWQ_API(devm_alloc_ordered_workqueue)
+		__attribute__((format(printf, 2, 4)));
+
+/* Where the kernel counts who allocates what. */
+#define alloc_workqueue_noprof	     alloc_workqueue
+#define devm_alloc_workqueue_noprof  devm_alloc_workqueue
+#define alloc_workqueue_attrs_noprof alloc_workqueue_attrs
+
 #define create_workqueue(name) \
 	alloc_workqueue("%s", __WQ_LEGACY | WQ_MEM_RECLAIM | WQ_PERCPU, 1, name)
 #define create_freezable_workqueue(name)                          \
@@ -466,6 +515,16 @@ int workqueue_unbound_housekeeping_update(const struct cpumask *hk)
 	CMWQ_API(workqueue_unbound_housekeeping_update);
 
 /*
+ * Give a workqueue files, as WQ_SYSFS does when it is allocated; cmwq_sysfs_read()
+ * in <cmwq/cmwq.h> lists them. It has them until it is destroyed. 0; -EINVAL,
+ * reported, for an ordered one, whose max_active must not be changed; -EEXIST,
+ * reported, if it has files, or another has files under its name. (With WQ_SYSFS the
+ * allocation then fails.) May sleep.
+ */
+int workqueue_sysfs_register(struct workqueue_struct *wq)
+	CMWQ_API(workqueue_sysfs_register);
+
+/*
  * queue_work - queue an item
  *
  * Returns true if it was queued, false if it was queued already, is disabled,
@@ -500,6 +559,35 @@ bool queue_work_node(int node, struct workqueue_struct *wq,
 
 #define schedule_work(work)	    queue_work(system_percpu_wq, work)
 #define schedule_work_on(cpu, work) queue_work_on(cpu, system_percpu_wq, work)
+
+/*
+ * Call @func on each CPU that the process may use, as an item of system_percpu_wq,
+ * and wait until all have returned. May sleep. Returns 0; -ENOMEM; -EINVAL without a
+ * function; -EDEADLK if the caller is an item that the call would wait for (see
+ * flush_work()), reported.
+ */
+int schedule_on_each_cpu(work_func_t func) CMWQ_API(schedule_on_each_cpu);
+
+/*
+ * Call @fn on a CPU, as an item of system_percpu_wq, wait until it has returned, and
+ * return what it did. May sleep. -EINVAL, reported, without a function or for a CPU
+ * that does not exist; if the process may not use the CPU, @fn is called on another
+ * one, which is reported; -EDEADLK as above.
+ */
+long work_on_cpu(int cpu, long (*fn)(void *arg), void *arg)
+	CMWQ_API(work_on_cpu);
+/* @key tells calls apart for the kernel's checker of locks. */
+#define work_on_cpu_key(cpu, fn, arg, key) \
+	((void)(key), work_on_cpu((cpu), (fn), (arg)))
+
+/*
+ * Call @fn where it may sleep: at once, with &ew->work; the result is 0. Or, in an
+ * item of a BH queue, as an item of system_percpu_wq; the result is 1, and *ew
+ * must stay until then. -EINVAL, reported, for a NULL argument. A signal handler is not
+ * noticed.
+ */
+int execute_in_process_context(work_func_t fn, struct execute_work *ew)
+	CMWQ_API(execute_in_process_context);
 
 /*
  * Queue an item after @delay jiffies (milliseconds), never earlier. Delay 0

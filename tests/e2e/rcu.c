@@ -23,6 +23,12 @@ static void end(void)
 	destroy_workqueue(wq);
 }
 
+static void requeue(struct item *self)
+{
+	if (++self->arg < 100)
+		EXPECT(queue_rcu_work(wq, &self->rwork));
+}
+
 static long do_flush(void *rwork)
 {
 	return flush_rcu_work(rwork);
@@ -138,13 +144,21 @@ TEST(runs_on_the_calling_cpu)
 	end();
 }
 
-/* --- the function --- */
-
-static void requeue(struct item *self)
+TEST(bh)
 {
-	if (++self->arg < 100)
-		EXPECT(queue_rcu_work(wq, &self->rwork));
+	begin(WQ_BH);
+	EXPECT(queue_rcu_work(wq, &it.rwork));
+	linger();
+	EXPECT_EQ(item_started(&it), 0);
+	reader_end(&reader);
+	wait_for(item_runs(&it) == 1);
+	it.hook = requeue;
+	EXPECT(queue_rcu_work(wq, &it.rwork));
+	wait_for(item_runs(&it) == 101);
+	end();
 }
+
+/* --- the function --- */
 
 TEST(requeues_itself)
 {

@@ -39,6 +39,7 @@ static const struct {
 	{ "workqueue.default_affinity_scope", &params.default_affinity_scope,
 	  WQ_AFFN_CACHE_SHARD, WQ_AFFN_CPU, WQ_AFFN_SYSTEM },
 	{ "workqueue.cache_shard_size", &params.cache_shard_size, 8, 1, 8192 },
+	{ "workqueue.debug_force_rr_cpu", &params.debug_force_rr_cpu, 0, 0, 1 },
 	{ "cmwq.stack_kib", &params.stack_kib, 1024, 80, 1048576 },
 	{ "cmwq.idle_timeout_ms", &params.idle_timeout_ms, 300000, 1,
 	  2147483647 },
@@ -453,6 +454,91 @@ static void test_parse_leaves_its_string(void **state)
 	assert_string_equal(string, "cmwq.tick=0, cmwq.pace=0");
 }
 
+/* --- the parameter that is a text --- */
+
+#define CPUS "workqueue.unbound_cpus"
+
+static void assert_cpus(const char *expected)
+{
+	char buf[40] = "untouched";
+
+	assert_string_equal(param_unbound_cpus, expected);
+	assert_int_equal(cmwq_param_get_string(CPUS, buf, sizeof(buf)),
+			 strlen(expected));
+	assert_string_equal(buf, expected);
+	assert_nothing_changed();
+}
+
+static void test_text(void **state)
+{
+	long value = 77;
+
+	(void)state;
+	assert_cpus("");
+	param_parse(CPUS "=0-3");
+	assert_cpus("0-3");
+	param_parse(CPUS "=0,2-3,5," CPUS "=1,3, cmwq.tick=1");
+	assert_cpus("1,3");
+	param_parse("cmwq.tick=1," CPUS "=");
+	assert_cpus("");
+	param_parse(CPUS "=0,2");
+	assert_string_equal(fake_stderr(), "");
+	assert_int_equal(cmwq_param_get(CPUS, &value), -EINVAL);
+	assert_int_equal(value, 77);
+	assert_int_equal(cmwq_param_set(CPUS, 3), -EPERM);
+	assert_int_equal(cmwq_param_set_string(CPUS, "3"), -EPERM);
+	assert_non_null(strstr(fake_stderr(), CPUS " is read at the start"));
+	assert_cpus("0,2");
+	fake_clear_stderr();
+	param_parse("cmwq.tick=1,x");
+	assert_string_equal(fake_stderr(),
+			    "cmwq: parameter 'x' has no value, ignored\n");
+	assert_cpus("0,2");
+}
+
+static void test_text_too_long(void **state)
+{
+	char string[PARAM_TEXT + 100];
+	size_t len = strlen(strcpy(string, CPUS "="));
+
+	(void)state;
+	while (len < PARAM_TEXT + 50)
+		len += (size_t)sprintf(string + len, "1,");
+	param_parse(string);
+	assert_non_null(strstr(fake_stderr(), "4095 characters, ignored"));
+	assert_true(strlen(param_unbound_cpus) < 100);
+	param_parse(CPUS "=");
+	assert_cpus("");
+}
+
+/* --- who is told --- */
+
+static int told;
+
+static void tell(void)
+{
+	told++;
+}
+
+static void test_changed(void **state)
+{
+	(void)state;
+	param_changed = tell;
+	told = 0;
+	cmwq_param_set("cmwq.tick", 0);
+	assert_int_equal(told, 1);
+	cmwq_param_set("cmwq.tick", 2);
+	cmwq_param_set("cmwq.tock", 2);
+	cmwq_param_set_string("cmwq.tick", "x");
+	cmwq_param_set_string(CPUS, "0");
+	assert_int_equal(told, 1);
+	cmwq_param_set_string("cmwq.tick", "1");
+	assert_int_equal(told, 2);
+	param_parse("cmwq.tick=1");
+	assert_int_equal(told, 2);
+	param_changed = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,6 +559,9 @@ int main(void)
 		cmocka_unit_test_setup(test_parse_with_old_errno, setup),
 		cmocka_unit_test_setup(test_bad_among_good, setup),
 		cmocka_unit_test_setup(test_parse_leaves_its_string, setup),
+		cmocka_unit_test_setup(test_text, setup),
+		cmocka_unit_test_setup(test_text_too_long, setup),
+		cmocka_unit_test_setup(test_changed, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
