@@ -141,10 +141,17 @@ static inline unsigned long cmwq_cpumask_valid(unsigned int word)
 	return (1UL << rest) - 1;
 }
 
+/* Atomic, since the library changes cpu_online_mask while programs read it. */
+static inline unsigned long cmwq_cpumask_bits(const struct cpumask *mask,
+					      unsigned int word)
+{
+	return __atomic_load_n(&mask->bits[word], __ATOMIC_RELAXED);
+}
+
 static inline unsigned long cmwq_cpumask_word(const struct cpumask *mask,
 					      unsigned int word)
 {
-	return mask->bits[word] & cmwq_cpumask_valid(word);
+	return cmwq_cpumask_bits(mask, word) & cmwq_cpumask_valid(word);
 }
 
 /* --- one CPU --- */
@@ -234,7 +241,8 @@ static inline bool cpumask_and(struct cpumask *dst, const struct cpumask *a,
 	unsigned long any = 0;
 
 	for (unsigned int i = 0; i < cmwq_cpumask_words(); i++)
-		any |= dst->bits[i] = cmwq_cpumask_word(a, i) & b->bits[i];
+		any |= dst->bits[i] =
+			cmwq_cpumask_word(a, i) & cmwq_cpumask_bits(b, i);
 	return any != 0;
 }
 
@@ -244,7 +252,8 @@ static inline bool cpumask_andnot(struct cpumask *dst, const struct cpumask *a,
 	unsigned long any = 0;
 
 	for (unsigned int i = 0; i < cmwq_cpumask_words(); i++)
-		any |= dst->bits[i] = cmwq_cpumask_word(a, i) & ~b->bits[i];
+		any |= dst->bits[i] =
+			cmwq_cpumask_word(a, i) & ~cmwq_cpumask_bits(b, i);
 	return any != 0;
 }
 
@@ -268,7 +277,8 @@ static inline void cpumask_complement(struct cpumask *dst,
 				      const struct cpumask *src)
 {
 	for (unsigned int i = 0; i < cmwq_cpumask_words(); i++)
-		dst->bits[i] = ~src->bits[i] & cmwq_cpumask_valid(i);
+		dst->bits[i] =
+			~cmwq_cpumask_bits(src, i) & cmwq_cpumask_valid(i);
 }
 
 static inline bool cpumask_equal(const struct cpumask *a,
@@ -285,7 +295,7 @@ static inline bool cpumask_subset(const struct cpumask *a,
 				  const struct cpumask *b)
 {
 	for (unsigned int i = 0; i < cmwq_cpumask_words(); i++)
-		if (cmwq_cpumask_word(a, i) & ~b->bits[i])
+		if (cmwq_cpumask_word(a, i) & ~cmwq_cpumask_bits(b, i))
 			return false;
 	return true;
 }
@@ -294,7 +304,7 @@ static inline bool cpumask_intersects(const struct cpumask *a,
 				      const struct cpumask *b)
 {
 	for (unsigned int i = 0; i < cmwq_cpumask_words(); i++)
-		if (cmwq_cpumask_word(a, i) & b->bits[i])
+		if (cmwq_cpumask_word(a, i) & cmwq_cpumask_bits(b, i))
 			return true;
 	return false;
 }
@@ -336,7 +346,8 @@ static inline unsigned int cmwq_cpumask_find(unsigned int from,
 	unsigned long word, skip = cmwq_cpumask_bit(from) - 1;
 
 	for (; i < cmwq_cpumask_words(); i++, skip = 0) {
-		word = cmwq_cpumask_word(a, i) & b->bits[i] & ~skip;
+		word = cmwq_cpumask_word(a, i) & cmwq_cpumask_bits(b, i) &
+		       ~skip;
 		if (word)
 			return (unsigned int)(i * CMWQ_BITS_PER_LONG) +
 			       (unsigned int)__builtin_ctzl(word);
