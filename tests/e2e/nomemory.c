@@ -281,7 +281,8 @@ static void each_apply_fails(void)
 	workqueue_init();
 	workqueue_init_topology();
 	check_library_works();
-	wq = alloc_workqueue("attrs", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	/* Not WQ_MEM_RECLAIM: a rescuer has a nice value of its own. */
+	wq = alloc_workqueue("attrs", WQ_UNBOUND, 0);
 	ordered = alloc_ordered_workqueue("ordered", 0);
 	set_param("cmwq.idle_timeout_ms", 86400000);
 	apply_fails_everywhere(wq, 3);
