@@ -63,17 +63,18 @@ void watchdog_reset(void)
 	nr_stalls = 0;
 }
 
-/* Has it used CPU time since the last look, and not slept? */
+/* Has it used CPU time in this item, without having slept? */
 static void look_at_worker(struct worker *w)
 {
 	uint64_t cpu = os_thread_cpu_time(w->tid);
 	unsigned long waits = os_thread_waits(w->tid);
 
-	w->computes = w->watch_seq == w->seq && w->watch_waits == waits &&
-		      cpu - w->watch_cpu >= COMPUTES_NS;
-	w->watch_seq = w->seq;
-	w->watch_cpu = cpu;
-	w->watch_waits = waits;
+	if (w->watch_seq != w->seq || w->watch_waits != waits) {
+		w->watch_seq = w->seq;
+		w->watch_waits = waits;
+		w->watch_cpu = cpu;
+	}
+	w->computes = cpu - w->watch_cpu >= COMPUTES_NS;
 }
 
 static void look_at_workers(struct pool *pool)

@@ -52,10 +52,10 @@ struct worker {
 	unsigned long tick_seq;	     /* P: seq when the hog clock was set */
 	uint64_t tick_cpu;	     /* P: CPU time then */
 	unsigned long tick_waits;    /* P: how often it had slept then */
-	unsigned long watch_seq;     /* P: seq when the watchdog looked last */
-	uint64_t watch_cpu;	     /* P: CPU time then */
+	unsigned long watch_seq;     /* P: seq when the watchdog saw it first */
 	unsigned long watch_waits;   /* P: how often it had slept then */
-	bool computes;		     /* P: since then it did nothing else */
+	uint64_t watch_cpu;	     /* P: CPU time then */
+	bool computes;		     /* P: it has done nothing else since */
 	struct worker *next_free;    /* slot lock */
 	struct workqueue_struct *rescue_wq; /* I: a rescuer, of this one */
 	char desc[WORKER_DESC_LEN]; /* P: of the current item, or the last */

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -130,6 +131,18 @@ static void check_frames(const char *leaf, struct item *it)
 	wait_for(log_count(" wd_deep+0x") >= (it ? 4 : 0));
 }
 
+/* The pool has a worker in reserve. While it has none, and there is no tick, somebody
+ * looks whether the others sleep, and would start the item behind. */
+static void wait_reserve(void)
+{
+	wait_for(({
+		log_clear();
+		show_all_workqueues();
+		log_has_both("pool cmwq/", " idle (threads");
+	}));
+	log_clear();
+}
+
 /* An item that does not end, and one behind it that it holds up. */
 static void stand_still(struct item *it, work_func_t func, struct item *behind)
 {
@@ -138,8 +151,8 @@ static void stand_still(struct item *it, work_func_t func, struct item *behind)
 	item_init(behind);
 	behind->work.func = wd_waits;
 	EXPECT(queue_work_on(nth_cpu(0), system_wq, &it->work));
-	wait_for(item_started(it) || (func == wd_locks && atomic_load(&locks)));
-	log_clear();
+	wait_for(func == wd_locks ? atomic_load(&locks) : item_started(it));
+	wait_reserve();
 	EXPECT(queue_work_on(nth_cpu(0), system_wq, &behind->work));
 }
 
@@ -168,6 +181,16 @@ TEST(sleeps_for_ever, .params = NO_HELP)
 	go_on(&it, &behind);
 }
 
+static bool have_room(size_t size)
+{
+	void *p =
+		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p != MAP_FAILED)
+		munmap(p, size);
+	return p != MAP_FAILED;
+}
+
 /* From now on there is no room for their stacks. */
 static void no_more_threads(void)
 {
@@ -181,6 +204,8 @@ static void no_more_threads(void)
 	lim.rlim_cur = (rlim_t)pages * 4096 + (512UL << 20);
 	lim.rlim_max = lim.rlim_cur;
 	ASSERT(!setrlimit(RLIMIT_AS, &lim));
+	if (have_room(1UL << 30))
+		skip("RLIMIT_AS does not hold here");
 	log_ignore("cannot create a worker");
 }
 
@@ -356,51 +381,73 @@ TEST(bad_touches)
 
 /* --- panic --- */
 
-TEST(stall, .hidden = true)
+/* The watchdog is off until the messages go to the runner. */
+static void stall(long thresh)
 {
 	static struct item it, behind;
 
-	cmwq_set_log(NULL, NULL);
 	stand_still(&it, wd_sleeps, &behind);
+	cmwq_set_log(NULL, NULL);
+	set_param("workqueue.watchdog_thresh", thresh);
 	wait_for(false);
 }
 
-static void check_abort(const char *params, const char *says, int reports)
+TEST(stall, .hidden = true)
 {
-	static char out[1 << 16];
-	int status = run_hidden("stall", params, out, sizeof(out));
-	const char *p = out;
+	stall(1);
+}
+
+TEST(stall_for_a_minute, .hidden = true)
+{
+	stall(60);
+}
+
+static int count_in(const char *text, const char *part)
+{
 	int n = 0;
 
-	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	EXPECT(strstr(out, says));
-	while ((p = strstr(p, STANDING))) {
+	for (; (text = strstr(text, part)); text++)
 		n++;
-		p++;
-	}
-	EXPECT_EQ(n, reports);
-	if (n != reports)
+	return n;
+}
+
+/* Returns the number of reports. */
+static int check_abort(const char *test, const char *param)
+{
+	static char out[1 << 16];
+	char params[256];
+	int status;
+
+	snprintf(params, sizeof(params),
+		 NO_HELP " workqueue.watchdog_thresh=0 %s", param);
+	status = run_hidden(test, params, out, sizeof(out));
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
+	    !strstr(out, param)) {
 		printf("%s\n", out);
+		EXPECT(!"aborted");
+	}
+	return count_in(out, STANDING);
 }
 
 TEST(panic_on_stall)
 {
-	check_abort(NO_HELP " workqueue.panic_on_stall=2",
-		    "workqueue.panic_on_stall=2", 2);
+	EXPECT_EQ(check_abort("stall", "workqueue.panic_on_stall=1"), 1);
+	EXPECT_EQ(check_abort("stall", "workqueue.panic_on_stall=3"), 3);
 }
 
+/* One report a second, or less if the machine is busy. */
 TEST(panic_on_stall_time)
 {
-	check_abort(NO_HELP " workqueue.panic_on_stall_time=3",
-		    "workqueue.panic_on_stall_time=3", 3);
+	EXPECT_OP(check_abort("stall", "workqueue.panic_on_stall_time=2"), >=,
+		  1);
 }
 
 /* Before anything would be reported otherwise. */
 TEST(panic_before_report)
 {
-	check_abort("workqueue.watchdog_thresh=60 cmwq.sentinel=0 cmwq.tick=0 "
-		    "workqueue.panic_on_stall_time=1",
-		    "workqueue.panic_on_stall_time=1", 1);
+	EXPECT_EQ(check_abort("stall_for_a_minute",
+			      "workqueue.panic_on_stall_time=1"),
+		  1);
 }
 
 /* --- what an item in a system call notices: nothing --- */
@@ -644,7 +691,7 @@ static void check_call(const struct call *call)
 	item_init(&behind);
 	EXPECT(queue_work_on(nth_cpu(0), system_wq, &c.work));
 	wait_for(atomic_load(&c.began));
-	log_clear();
+	wait_reserve();
 	EXPECT(queue_work_on(nth_cpu(0), system_wq, &behind.work));
 	wait_for(log_has("state ") || atomic_load(&c.ended));
 	log_ignore("watchdog:");
@@ -803,6 +850,8 @@ TEST(child, .params = NO_HELP)
 	int status;
 	pid_t pid;
 
+	if (getenv("MESON_EXE_WRAPPER"))
+		skip("an emulator's fork() is not safe beside threads");
 	stand_still(&it, wd_sleeps, &behind);
 	wait_reports(1);
 	pid = fork();

@@ -138,7 +138,8 @@ static int setup(void **state)
 
 static void no_ptrace_no_test(void)
 {
-	if (bt.obstacle && !strcmp(bt.obstacle, "ptrace was refused"))
+	if (bt.obstacle && (!strcmp(bt.obstacle, "ptrace was refused") ||
+			    !strcmp(bt.obstacle, "no process could be made")))
 		skip();
 }
 
