@@ -251,19 +251,17 @@ static void enter_idle(struct worker *w, struct pool *pool, bool was_running)
 /*
  * Workers of a pod that need not stay in it are put where the system likes; one that
  * was woken elsewhere goes back to where its items were queued, and may then be
- * moved again. One that cannot be elsewhere and is has been moved by somebody
- * outside (taskset -a), in a way that our own CPUs did not show.
+ * moved again.
  */
 static void come_home(struct worker *w, struct pool *pool)
 {
-	if (likely(pool_has_cpu(pool, os_cpu())))
+	_Atomic unsigned long *pod = atomic_load(&pool->pod);
+
+	if (likely(!pod || pool->strict || pool_has_cpu(pool, os_cpu())))
 		return;
-	if (pool->cpu < 0 && !pool->strict) {
-		os_thread_move(0, -1, atomic_load(&pool->pod));
-		w->came_home = true;
-	}
-	if (pool->cpu < 0 || atomic_load(&pool->pinned))
-		os_thread_move(0, worker_cpu(pool), worker_cpus(pool));
+	os_thread_move(0, -1, pod);
+	os_thread_move(0, -1, worker_cpus(pool));
+	w->came_home = true;
 }
 
 static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)

@@ -20,12 +20,18 @@
 #include "sentinel.h"
 #include "worker.h"
 
-#define STACK (256 * 1024)
+#define STACK	 (256 * 1024)
+#define STRAY_NS (1000 * NSEC_PER_MSEC)
+#define MAX_ASK	 64
 
 /* A: a bit for each that was taken away; under the registry lock. */
 static _Atomic unsigned long offline[CMWQ_NR_CPUS / (8 * sizeof(long))];
 static _Atomic bool topology_wanted; /* A: by the timer thread, until done */
-static _Atomic bool follower_runs;   /* A: there is, or was not, a thread */
+static _Atomic bool stray; /* A: by the timer thread: workers are not where they
+				were put; until done */
+static uint64_t next_stray; /* timer thread: when to believe it again */
+static int witness;	    /* timer thread: the pool whose worker is asked */
+static _Atomic bool follower_runs; /* A: there is, or was not, a thread */
 
 static void set_offline(int cpu, bool off)
 {
@@ -108,7 +114,8 @@ static void settle_pool(struct pool *pool)
 	pool_unlock(pool);
 }
 
-static void follow_cpus(void) REQUIRES(registry_lock)
+/* @all: put everybody back, though the CPUs may be the same. */
+static void follow_cpus(bool all) REQUIRES(registry_lock)
 {
 	struct cpumask cpus;
 	struct pool *pool;
@@ -116,14 +123,14 @@ static void follow_cpus(void) REQUIRES(registry_lock)
 	if (!find_cpus(&cpus))
 		log_warn("all CPUs that the process may use are offline by "
 			 "workqueue_offline_cpu(); they are used all the same");
-	if (is_used(&cpus))
+	if (!all && is_used(&cpus))
 		return;
 	os_allow_cpus(&cpus);
 	for (unsigned int i = 0; i < cmwq_cpumask_words(); i++)
 		__atomic_store_n(&cpumask_online->bits[i], cpus.bits[i],
 				 __ATOMIC_RELAXED);
 	for (int cpu = 0; cpu < os_nr_cpus(); cpu++)
-		if (!os_cpu_allowed(cpu))
+		if (all || !os_cpu_allowed(cpu))
 			sentinel_leave(cpu);
 	for_each_pool (pool)
 		settle_pool(pool);
@@ -138,7 +145,7 @@ static bool anything_to_do(void)
 {
 	struct cpumask cpus;
 
-	if (atomic_load(&topology_wanted))
+	if (atomic_load(&topology_wanted) || atomic_load(&stray))
 		return true;
 	find_cpus(&cpus);
 	return !is_used(&cpus);
@@ -151,7 +158,7 @@ static void follow(void)
 		atomic_store(&topology_wanted, false);
 	}
 	lock(&registry_lock);
-	follow_cpus();
+	follow_cpus(atomic_exchange(&stray, false));
 	unlock(&registry_lock);
 }
 
@@ -179,9 +186,38 @@ static void look(void)
 		atomic_store(&follower_runs, false);
 }
 
+/* Is the worker that ran last in a bound pool where it was put? -1 if there is none. The
+ * first pool that has one is asked again the next time. */
+static int is_home(void)
+{
+	int n = os_nr_cpus() * POOLS_PER_CPU;
+
+	for (int i = 0; i < n && i < MAX_ASK; i++) {
+		struct pool *pool = cpu_pools[witness];
+		int tid = atomic_load(&pool->runner);
+		int bound = -1;
+
+		if (tid && !pool->bh && atomic_load(&pool->pinned))
+			bound = os_thread_is_bound(tid, pool->cpu);
+		if (bound >= 0)
+			return bound;
+		witness = (witness + 1) % n;
+	}
+	return -1;
+}
+
 void hotplug_look(void)
 {
+	uint64_t now = os_now();
+	int home = is_home();
+
 	os_look_at_cpus();
+	if (home > 0)
+		next_stray = 0;
+	if (!home && now >= next_stray) {
+		next_stray = now + STRAY_NS;
+		atomic_store(&stray, true);
+	}
 	look();
 }
 
@@ -197,6 +233,7 @@ void hotplug_reset(void)
 	struct pool *pool;
 
 	atomic_store(&follower_runs, false);
+	next_stray = 0;
 	for_each_pool (pool)
 		settle_pool(pool);
 }
@@ -232,7 +269,7 @@ int workqueue_offline_cpu(unsigned int cpu)
 		err = -EBUSY;
 	} else {
 		set_offline((int)cpu, true);
-		follow_cpus();
+		follow_cpus(false);
 	}
 	unlock(&registry_lock);
 	return err;
@@ -245,7 +282,7 @@ int workqueue_online_cpu(unsigned int cpu)
 		return -EINVAL;
 	lock(&registry_lock);
 	set_offline((int)cpu, false);
-	follow_cpus();
+	follow_cpus(false);
 	unlock(&registry_lock);
 	return 0;
 }

@@ -18,9 +18,15 @@
  * purpose when the timer thread sees that what is granted is not what is used. Not
  * by the timer thread itself: whoever holds the registry lock may be stopped, or wait
  * for a stopped thread (apply.h), and timers and ticks must go on meanwhile. The
- * timer thread compares at every tick, so a change that comes while another is being
+ * timer thread compares at every look, so a change that comes while another is being
  * followed, or a thread that cannot be made, or a fork in between, is made good
  * by the next.
+ *
+ * All threads of the process may be moved away and back between two looks, or to the
+ * CPUs that it has anyway ("taskset -a"): then its CPUs are what they were, and
+ * no worker is bound any more. So each look asks where one bound worker may run. If
+ * that is not its CPU, all are put back; once a second at most, should the system
+ * not mean what it says.
  *
  * Locks: the registry lock, then one pool->lock at a time.
  */

@@ -11,6 +11,8 @@
  * shows as far as it concerns these CPUs. What sets the affinity of all threads
  * (taskset -a) includes this one and shows, too. The affinity of single threads
  * of the program is their own business: "taskset -p PID" moves its main thread.
+ * Between the start of the program and the first use of the library nobody stands
+ * for the process, and what is restricted then is taken for the program's own doing.
  *
  * Scheduler calls are raw system calls: they act on threads, and the C
  * library's wrappers differ (musl's refuse).
@@ -229,6 +231,20 @@ int os_cpu_slow(void)
 	return cpu >= 0 && cpu < topo.nr_cpus ? cpu : 0;
 }
 
+/* The CPU to run on for one of ours: where CPUs are pretended they share the
+ * real ones. */
+static int real_cpu(int cpu)
+{
+	int n;
+
+	if (!topo.nr_real)
+		return cpu;
+	n = cpu % topo.nr_real;
+	for (cpu = 0; n || !CPU_ISSET_S(cpu, topo.mask_size, topo.real); cpu++)
+		n -= CPU_ISSET_S(cpu, topo.mask_size, topo.real);
+	return cpu;
+}
+
 /* --- the thread that stands for the process --- */
 
 static bool same_mask(const cpu_set_t *a, const cpu_set_t *b)
@@ -276,6 +292,14 @@ void os_watch_cpus(void)
 	os_look_at_cpus();
 }
 
+int os_thread_is_bound(int tid, int cpu)
+{
+	if (!get_mask(tid, topo.look))
+		return -1;
+	return CPU_COUNT_S(topo.mask_size, topo.look) == 1 &&
+	       CPU_ISSET_S(real_cpu(cpu), topo.mask_size, topo.look);
+}
+
 void os_look_at_cpus(void)
 {
 	if (topo.nr_real || !get_mask(0, topo.look) ||
@@ -286,20 +310,6 @@ void os_look_at_cpus(void)
 }
 
 /* --- who runs where --- */
-
-/* The CPU to run on for one of ours: where CPUs are pretended they share the
- * real ones. */
-static int real_cpu(int cpu)
-{
-	int n;
-
-	if (!topo.nr_real)
-		return cpu;
-	n = cpu % topo.nr_real;
-	for (cpu = 0; n || !CPU_ISSET_S(cpu, topo.mask_size, topo.real); cpu++)
-		n -= CPU_ISSET_S(cpu, topo.mask_size, topo.real);
-	return cpu;
-}
 
 /* Returns the first of them. */
 static int fill(cpu_set_t *set, size_t size, const _Atomic unsigned long *cpus)

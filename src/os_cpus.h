@@ -40,6 +40,9 @@ void os_allow_cpus(const struct cpumask *cpus);
 void os_watch_cpus(void);
 /* In the same thread: look at them. A system call. */
 void os_look_at_cpus(void);
+/* In the same thread: is thread @tid bound to @cpu alone? -1: there is no such thread,
+ * or it cannot be told. */
+int os_thread_is_bound(int tid, int cpu);
 /* What was last seen. */
 void os_granted_cpus(struct cpumask *cpus);
 

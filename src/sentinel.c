@@ -191,12 +191,8 @@ static void *sentinel_thread(void *arg)
 		return NULL;
 	}
 	os_private_files();
-	while (wait_for_work(s)) {
-		/* Somebody outside moves all of our threads (taskset -a). */
-		if (unlikely(os_cpu() != cpu))
-			os_thread_move(0, cpu, NULL);
+	while (wait_for_work(s))
 		watch(s, cpu);
-	}
 	return NULL;
 }
 

@@ -9,7 +9,8 @@ void sentinel_create_wanted(void);
 /* On the timer thread: let resting ones look again. */
 void sentinel_rearm_resting(void);
 
-/* Its CPU was lost: it ends. Later it may be asked for anew. */
+/* Its CPU was lost, or it may not be there any more: it ends. It may be asked for
+ * anew. */
 void sentinel_leave(int cpu);
 
 #endif

@@ -147,10 +147,12 @@ static void help_waiting(struct pool *pool) REQUIRES(pool->lock)
 		most_stuck = pool;
 }
 
+/* A worker that was granted may take a while to start. */
 static void look_whether_overdrawn(struct pool *pool)
 {
 	if (!pool_bound(pool) && cap_is_short(pool) &&
-	    atomic_load(&pool->nr_running) > pool_cap(pool))
+	    (atomic_load(&pool->grant) ||
+	     atomic_load(&pool->nr_running) > pool_cap(pool)))
 		overdrawn = true;
 }
 
@@ -355,6 +357,9 @@ static void watch_pools(uint64_t now)
 uint64_t tick_hook(uint64_t now)
 {
 	log_flush();
+	/* The first time, before there is any worker. */
+	if (!next_quota)
+		look_around(now);
 	create_wanted(now);
 	if (!turn_on())
 		return TIMER_NEVER;

@@ -163,6 +163,7 @@ static inline void load_start(void)
 	};
 
 	log_ignore("CPU not available");
+	log_ignore("refusals were not noted");
 	load.ordered = alloc_ordered_workqueue("ordered", 0);
 	ASSERT(load.ordered);
 	for (int kind = 0; kind < LOAD_KINDS; kind++) {

@@ -300,6 +300,7 @@ void fake_reset(void)
 	fake.now = 1000 * NSEC_PER_MSEC;
 	fake.refuse_err = EAGAIN;
 	fake.exit_status = -1;
+	fake.bound = 1;
 	fake_set_cpus(4, 0xf);
 	fake_set_generation(1);
 	atomic_store(&generation[1], 0);
@@ -718,6 +719,13 @@ void os_granted_cpus(struct cpumask *cpus)
 void os_look_at_cpus(void)
 {
 	fake.looks++;
+}
+
+int os_thread_is_bound(int tid, int cpu)
+{
+	(void)cpu;
+	fake.asked = tid;
+	return fake.bound;
 }
 
 void os_watch_cpus(void)

@@ -53,6 +53,7 @@ struct fake {
 	int refuse_err;	  /* with this, EAGAIN by default */
 	int refuse_setup; /* what os_thread_setup() returns, OS_REFUSED_ bits */
 	int refuse_urgent;	/* and os_thread_urgent(true) */
+	int bound;		/* what os_thread_is_bound() says; 1 at first */
 	int refuse_move;	/* what os_thread_move() returns */
 	unsigned long my_waits; /* what os_my_waits() says */
 	bool no_wipe;		/* os_generation_init() fails */
@@ -80,6 +81,7 @@ struct fake {
 	unsigned long yields;	 /* calls of os_yield() */
 	unsigned long looks;	 /* calls of os_look_at_cpus() */
 	unsigned long watches;	 /* calls of os_watch_cpus() */
+	int asked;		 /* the last tid of os_thread_is_bound() */
 	unsigned long files_read;
 	unsigned long moves; /* calls of os_thread_move(), and the last: */
 	int last_moved, last_moved_to;

@@ -251,6 +251,49 @@ static void test_prepare(void **state)
 	assert_int_equal(workqueue_prepare_cpu(1), -ENOMEM);
 }
 
+/* Somebody moved all threads, and the CPUs are the same. */
+static void test_workers_strayed(void **state)
+{
+	struct pool *pool = pool_of_cpu(2, false);
+	struct worker *w;
+
+	(void)state;
+	fake.bound = 0;
+	hotplug_look();
+	assert_int_equal(fake_nr_threads(), 0);
+	w = house_busy_worker(pool, &house.pwqs[2], &house.item[0]);
+	fake.bound = -1;
+	hotplug_look();
+	assert_int_equal(fake.asked, w->tid);
+	assert_int_equal(fake_nr_threads(), 0);
+	fake.bound = 0;
+	hotplug_look();
+	let_it_follow(1);
+	assert_int_equal(fake.moves, 1);
+	assert_int_equal(fake.last_moved, w->tid);
+	assert_int_equal(fake.last_moved_to, 2);
+	assert_true(w->moves != pool->moves);
+	assert_int_equal(left, 0xf);
+	/* It did not help: not again and again. */
+	for (int i = 0; i < 10; i++)
+		hotplug_look();
+	assert_int_equal(fake_nr_threads(), 1);
+	fake.now += 1000 * NSEC_PER_MSEC;
+	hotplug_look();
+	let_it_follow(2);
+	/* It helped: the next time at once. */
+	fake.bound = 1;
+	hotplug_look();
+	fake.bound = 0;
+	hotplug_look();
+	let_it_follow(3);
+	/* Where nobody could be bound there is nothing to stray from. */
+	atomic_store(&pool->pinned, false);
+	fake.now += 1000 * NSEC_PER_MSEC;
+	hotplug_look();
+	assert_int_equal(fake_nr_threads(), 3);
+}
+
 /* In a child: the thread that followed is gone, half way through or not begun. */
 static void test_forked(void **state)
 {
@@ -287,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup(test_the_last_one, setup),
 		cmocka_unit_test_setup(test_topology_once, setup),
 		cmocka_unit_test_setup(test_prepare, setup),
+		cmocka_unit_test_setup(test_workers_strayed, setup),
 		cmocka_unit_test_setup(test_forked, setup),
 	};
 

@@ -46,8 +46,7 @@ static void build(unsigned int flags)
 	house_build(flags, 16);
 	tick_reset();
 	hog_reset();
-	quota_look();
-	cap_share();
+	tick_hook(fake.now); /* looks at the quota the first time */
 	bound = pool_of_cpu(0, false);
 	unbound = pool_unbound(false);
 	rearmed = 0;
@@ -701,6 +700,8 @@ static void give_quota(const char *limit)
 	fake_file("/proc/self/cgroup", "0::/a\n");
 	fake_file("/proc/self/mountinfo", "1 1 0:1 / /c rw - cgroup2 c rw\n");
 	fake_file("/c/a/cpu.max", limit);
+	/* It is looked at again. */
+	fake.now += 1000 * NSEC_PER_MSEC;
 }
 
 /* CPUs: when it goes on and at each tick; the quota: at most once a second. Neither
