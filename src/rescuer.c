@@ -91,15 +91,21 @@ static struct pwq *find_call(struct rescuer *r, uint64_t *next)
 	return NULL;
 }
 
-static bool is_called_elsewhere(struct rescuer *r, struct pwq *from)
+/* Is it the turn of others? Then one's own comes after theirs, also if it has been
+ * called again meanwhile. */
+static bool others_wait(struct rescuer *r, struct pwq *own)
 {
-	uint64_t next;
+	uint64_t now = os_now();
+	bool found = false;
 	struct pwq *pwq;
 
 	lock(&mayday_lock);
-	pwq = find_call(r, &next);
+	list_for_each_entry (pwq, &r->calls, mayday)
+		found |= pwq != own && pwq->mayday_at <= now;
+	if (found && !list_empty(&own->mayday))
+		list_move_tail(&own->mayday, &r->calls);
 	unlock(&mayday_lock);
-	return pwq && pwq != from;
+	return found;
 }
 
 /* --- in the pool that called --- */
@@ -148,7 +154,7 @@ static void run_items(struct rescuer *r, struct pool *pool, struct pwq *pwq)
 	while (needs_rescue(pool, w) && (work = find_work(pool, pwq))) {
 		if (!items)
 			pwq->maydays++;
-		if (items >= RESCUER_BATCH && is_called_elsewhere(r, pwq))
+		if (items >= RESCUER_BATCH && others_wait(r, pwq))
 			return;
 		exec_rescue(w, pool, work);
 		items++;

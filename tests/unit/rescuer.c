@@ -255,6 +255,34 @@ static void test_sixteen_where_others_wait(void **state)
 	assert_int_equal(house.pwqs[1].rescued, 20);
 }
 
+static void call_both(void)
+{
+	if (nr_ran != 3)
+		return;
+	for (int i = 0; i < 2; i++) {
+		struct pool *pool = i ? there : here;
+
+		pool_lock(pool);
+		rescuer_call(pool, fake.now);
+		pool_unlock(pool);
+	}
+}
+
+/* Called again in the middle of its turn, and before others are. */
+static void test_sixteen_also_when_called_again(void **state)
+{
+	(void)state;
+	in_item = call_both;
+	for (int i = 0; i < ITEMS; i++)
+		queue(i < 40 ? 0 : 1, i);
+	call(here, fake.now);
+	assert_true(ran_is("hhhhhhhhhhhhhhhh"
+			   "tttttttttttttttt"
+			   "hhhhhhhhhhhhhhhh"
+			   "tttt"
+			   "hhhhhhhh"));
+}
+
 static void test_all_where_nobody_waits(void **state)
 {
 	(void)state;
@@ -527,6 +555,7 @@ int main(void)
 		T(test_mayday_times_without_the_tick),
 		T(test_mayday_again),
 		T(test_sixteen_where_others_wait),
+		T(test_sixteen_also_when_called_again),
 		T(test_all_where_nobody_waits),
 		T(test_what_comes_meanwhile),
 		T(test_leaves_for_an_idle_worker),
