@@ -40,6 +40,8 @@ static void check_waiting_is_idle(void)
 
 static void begin(void)
 {
+	/* Workers that have just been created may be in its allocator. */
+	need_busy_fork();
 	make_report();
 	workqueue_init_topology();
 	wq = alloc_workqueue("rcu", WQ_UNBOUND, 0);
@@ -231,7 +233,6 @@ TEST(busy_parent)
 	static struct thread thread[3];
 	static struct item item[3];
 
-	need_busy_fork();
 	begin();
 	for (int i = 0; i < 3; i++) {
 		item_init(&item[i]);

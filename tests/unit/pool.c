@@ -192,10 +192,44 @@ static void test_reset_forgets_all_but_identity(void **state) NO_ANALYSIS
 	assert_true(pool_bh(2, true)->bh && pool_bh(2, true)->tiny);
 }
 
+/* Items @from to @to at once. */
+static bool push_chain(int from, int to, bool quiet)
+{
+	unsigned long old;
+
+	for (int i = from; i <= to; i++) {
+		assert_int_equal(work_claim(&house.item[i],
+					    word_for_pwq(&house.pwqs[0], 0, 1),
+					    &old),
+				 CLAIMED);
+		if (i > from)
+			house.item[i].entry.next = &house.item[i - 1];
+	}
+	return pool_push_chain(pool, &house.item[from], &house.item[to], quiet);
+}
+
+/* One push: it kicks, or is quiet, as a whole, and is in its place among others. */
+static void test_chains(void **state)
+{
+	(void)state;
+	assert_false(push_chain(0, 2, true));
+	assert_false(pool_waiting(pool));
+	assert_true(push_chain(3, 6, false));
+	assert_true(pool_waiting(pool));
+	assert_false(push(7, false));
+	assert_false(push_chain(8, 8, false));
+	assert_false(push_chain(9, 11, false));
+	drain();
+	assert_int_equal(house_len(&pool->worklist), 12);
+	for (int i = 0; i < 12; i++)
+		assert_int_equal(house_at(&pool->worklist, i), i);
+	assert_int_equal(pool->inbox, 0);
+}
+
 /*
- * Several threads push at once, one drains: nothing is lost, each thread's
- * items stay in order, and as many pushes say "kick" as there were inboxes with
- * something in them.
+ * Several threads push at once, single items and chains, one drains: nothing is
+ * lost, each thread's items stay in order, and as many pushes say "kick" as there
+ * were inboxes with something in them.
  */
 #define PUSHERS 3
 #define PER	20000
@@ -208,11 +242,17 @@ static void *pusher(void *arg)
 {
 	struct work_struct *mine = arg;
 
-	for (int i = 0; i < PER; i++) {
-		atomic_store(work_word(&mine[i]),
-			     word_for_pwq(&house.pwqs[0], 0, 1));
-		kicks += pool_push(pool, &mine[i], false);
-		pushed++;
+	for (int i = 0, n; i < PER; i += n) {
+		n = 1 + i % 7 % (PER - i);
+		for (int j = i; j < i + n; j++) {
+			atomic_store(work_word(&mine[j]),
+				     word_for_pwq(&house.pwqs[0], 0, 1));
+			if (j > i)
+				mine[j].entry.next = &mine[j - 1];
+		}
+		kicks += pool_push_chain(pool, &mine[i], &mine[i + n - 1],
+					 false);
+		pushed += n;
 	}
 	return NULL;
 }
@@ -266,6 +306,7 @@ int main(void)
 		cmocka_unit_test_setup(test_inbox_keeps_order, setup),
 		cmocka_unit_test_setup(test_first_push_kicks, setup),
 		cmocka_unit_test_setup(test_quiet_pushes, setup),
+		cmocka_unit_test_setup(test_chains, setup),
 		cmocka_unit_test_setup(test_waiting_says_what_the_worklist_has,
 				       setup),
 		cmocka_unit_test_setup(test_table_of_pools, setup),
