@@ -4,11 +4,17 @@
 man.py - the manual pages against the headers.
 
  - A page of section 3 documents names that exist, each on one page.
+ - Every public function, variable and macro has a page.
  - What a SYNOPSIS says compiles: a prototype must be that of the header, and a
    macro must take arguments and give results of the types that stand there. Of
    one without types the number of its parameters is compared.
  - What stands in EXAMPLES compiles without a warning.
+ - A reference leads to one of the pages, or to one of the system that is known
+   to exist.
+ - cmwq-params(7) lists the parameters of src/param.c, with the values that they
+   have in the library if nobody sets them.
 """
+import ctypes
 import glob
 import os
 import re
@@ -16,13 +22,22 @@ import shlex
 import subprocess
 import sys
 
-from names import public_names
+from names import parameters, private_names, public_names
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+# Pages of others that may be referred to.
+FOREIGN = {
+    'abort(3)', 'addr2line(1)', 'cgroups(7)', 'clock_gettime(3)', 'clone(2)',
+    'cpuset(7)', 'dladdr(3)', 'fork(2)', 'getcpu(2)', 'lstopo(1)',
+    'printf(3)', 'proc(5)', 'ps(1)', 'ptrace(2)', 'read(2)', 'sched(7)',
+    'sched_setaffinity(2)', 'sha256sum(1)', 'signal-safety(7)', 'taskset(1)',
+    'top(1)',
+}
+
 # What a reader of an example is trusted to include.
 PREAMBLE = ''.join('#include <%s>\n' % h for h in (
-    'errno.h', 'pthread.h', 'signal.h', 'stdatomic.h', 'stdio.h', 'stdlib.h',
+    'errno.h', 'sched.h', 'signal.h', 'stdatomic.h', 'stdio.h', 'stdlib.h',
     'string.h', 'syslog.h', 'unistd.h'))
 
 failed = False
@@ -66,6 +81,12 @@ class Page:
             if line.startswith('.' + name + ' '):
                 yield shlex.split(line[len(name) + 2:])
 
+    def references(self):
+        for line in self.lines:
+            if line.startswith('.Xr '):
+                words = [w for w in line[4:].split() if w not in '()']
+                yield '%s(%s)' % (words[0], words[1])
+
     def includes(self):
         headers = [words[0] for words in self.macros('SYNOPSIS', 'In')]
         return ''.join('#include <%s>\n' % h for h in headers)
@@ -103,7 +124,7 @@ def compiles(code):
     run = subprocess.run(
         cc + ['-x', 'c', '-std=gnu11', '-D_GNU_SOURCE', '-fsyntax-only',
               '-Wall', '-Wextra', '-Wno-unused-function',
-              '-Wno-unused-variable', '-Werror',
+              '-Wno-unused-variable', '-Wno-format-security', '-Werror',
               '-I' + os.path.join(ROOT, 'include'), '-'],
         input=code, capture_output=True, text=True)
     return run.stderr if run.returncode else ''
@@ -115,11 +136,11 @@ def parameter(declaration):
 
 def prototype_code(result, name, args, macro):
     """C that compiles only if the prototype is right."""
-    declared = ', '.join(args)
     if not macro:
-        return '%s %s(%s);\n' % (result, name, declared)
-    call = '%s(%s)' % (name, ', '.join(parameter(a) for a in args
-                                       if a != 'void'))
+        return '%s %s(%s);\n' % (result, name, ', '.join(args))
+    args = [a for a in args if a not in ('void', '...')]
+    declared = ', '.join(args) or 'void'
+    call = '%s(%s)' % (name, ', '.join(map(parameter, args)))
     if result != 'void':
         call = 'return ' + call
     return 'static %s check_%s(%s) { %s; }\n' % (
@@ -161,10 +182,55 @@ def check_names(pages, kinds):
     return where
 
 
+def check_complete(documented, kinds, private):
+    for name, kind in sorted(kinds.items()):
+        if kind in ('type', 'constant') or name in private:
+            continue
+        if name not in documented:
+            fail('no page documents %s (%s)' % (name, kind))
+
+
+def check_references(pages):
+    known = {'%s(%s)' % (name, page.section)
+             for page in pages for name in page.names}
+    for page in pages:
+        for ref in page.references():
+            if ref not in known and ref not in FOREIGN:
+                fail('%s: refers to %s' % (page.where(), ref))
+
+
+def default_of(library, name):
+    buf = ctypes.create_string_buffer(64)
+    if library.cmwq_param_get_string(name.encode(), buf, len(buf)) < 0:
+        return None
+    return buf.value.decode() or 'all'  # the empty list of CPUs
+
+
+def check_parameters(page):
+    there = parameters(ROOT)
+    listed = dict(re.findall(r'^\.It Li (\w+\.\w+) Pq (\S*)$',
+                             '\n'.join(page.lines), re.M))
+    for name in sorted(there ^ set(listed)):
+        fail('%s: %s is only in %s' % (page.where(), name, 'the page' if
+                                       name in listed else 'src/param.c'))
+    if 'CMWQ_BUILD' not in os.environ:
+        return
+    os.environ.pop('CMWQ_PARAMS', None)
+    library = ctypes.CDLL(os.path.join(os.environ['CMWQ_BUILD'],
+                                       'libcmwq.so'))
+    for name, value in listed.items():
+        if default_of(library, name) != value:
+            fail('%s: %s is %s, not %s' % (page.where(), name,
+                                           default_of(library, name), value))
+
+
 def main():
     pages = [Page(p) for p in sorted(glob.glob(os.path.join(ROOT, 'man/*.?')))]
     kinds, macros = public_names(ROOT)
     documented = check_names(pages, kinds)
+    check_complete(documented, kinds, private_names(ROOT))
+    check_references(pages)
+    check_parameters([p for p in pages if p.title == 'cmwq-params'][0])
     for page in pages:
         if page.section == '3':
             check_synopsis(page, kinds, macros)

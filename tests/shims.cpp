@@ -96,15 +96,21 @@ static int cpus(void)
 
 int main(void)
 {
+	struct device dev = { 1 };
+	struct lockdep_map map = { 2 };
 	struct job job;
 	unsigned int n = sizeof(job.rcu.name) + sizeof(job.hash.letter);
 
 	INIT_WORK(&job.work, func);
 	INIT_DELAYED_WORK(&job.dwork, func);
-	queue_work(system_wq, &job.work);
+	queue_work(devm_alloc_workqueue(&dev, "owned", WQ_PERCPU, 0),
+		   &job.work);
+	queue_work(alloc_workqueue_lockdep_map("mapped", WQ_PERCPU, 0, &map),
+		   &job.work);
 	schedule_work(&work);
 	cancel_delayed_work_sync(to_delayed_work(&dwork.work));
-	return likely(READ_ONCE(n) == 4) && cpus() && time_after(2, 1) &&
+	return likely(READ_ONCE(n) == 4) && dev.id < map.key && cpus() &&
+	       time_after(2, 1) &&
 	       container_of(&job.work, struct job, work) != &job &&
 	       secs_to_jiffies(2) == 500 && cmwq_jiffies() != jiffies;
 }

@@ -17,6 +17,12 @@ struct rcu_head {
 struct hlist_node {
 	char letter;
 };
+struct device {
+	short id;
+};
+struct lockdep_map {
+	long key;
+};
 #define likely(x)    (x)
 #define READ_ONCE(x) (x)
 
