@@ -16,6 +16,7 @@
 #include "pwq.h"
 #include "queue.h"
 #include "timer.h"
+#include "verify.h"
 #include "worker.h"
 
 enum grab {
@@ -65,6 +66,8 @@ static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
 	unsigned long word;
 
 	pool_lock(pool);
+	if (os_checks_items())
+		verify_item(pool, work);
 	word = work_load(work);
 	if (pwq_lists(pwq, pool, word)) {
 		*old = dequeue(pool, work, word);

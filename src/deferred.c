@@ -14,6 +14,7 @@
 #include "os.h"
 #include "queue.h"
 #include "timer.h"
+#include "verify.h"
 #include "work.h"
 
 unsigned long cmwq_jiffies(void)
@@ -27,6 +28,12 @@ static void fire(struct cmwq_timer *timer)
 		container_of(timer, struct delayed_work, timer);
 	struct work_struct *work = &dwork->work;
 
+	if (os_checks_items() && !verify_expired(dwork)) {
+		queue_refuse("item of a delayed work%s, at %p, was overwritten "
+			     "while its timer was armed; it is lost",
+			     "", work);
+		return;
+	}
 	queue_owned(dwork->cpu, dwork->wq, work,
 		    work_load(work) & ~WORD_PENDING, NULL);
 }

@@ -7,6 +7,7 @@
 #include <cmwq/cpumask.h>
 
 #include "symbol.h"
+#include "verify.h"
 
 #define MAX_WALK 1024 /* of a list, under the lock */
 
@@ -94,6 +95,8 @@ static void copy_pending(struct pool *pool, struct dump_items *to,
 void dump_copy_pending(struct pool *pool, struct dump_items *to)
 {
 	memset(to, 0, sizeof(*to));
+	if (os_checks_items())
+		verify_pool(pool);
 	copy_pending(pool, to, NULL);
 }
 
@@ -116,6 +119,8 @@ void dump_copy_pwq(struct pwq *pwq, struct dump_pwq *to)
 {
 	memset(to, 0, sizeof(*to));
 	to->pool = pwq_pool(pwq);
+	if (os_checks_items())
+		verify_pool(to->pool);
 	to->active = pwq->nr_active;
 	to->max_active = pwq->max_active;
 	to->in_flight = pwq_in_flight(pwq);

@@ -19,6 +19,7 @@
 #include "manager.h"
 #include "os.h"
 #include "pwq.h"
+#include "verify.h"
 
 #define DRAIN_EVERY  64
 #define TINY_ITEM_NS 500
@@ -131,9 +132,24 @@ static void run_one(struct worker *w, struct pool *pool,
 	finish(w, pool, pwq);
 }
 
+/* The list has items; NULL if none of them is one any more. */
+static inline struct work_struct *first_of(struct pool *pool, struct list *head)
+	REQUIRES(pool->lock)
+{
+	if (os_checks_items()) {
+		verify_list(pool, head);
+		if (list_empty(head))
+			return NULL;
+	}
+	return entry_work(head->next);
+}
+
 void exec_first(struct worker *w, struct pool *pool)
 {
-	run_one(w, pool, entry_work(pool->worklist.next), false);
+	struct work_struct *work = first_of(pool, &pool->worklist);
+
+	if (likely(work))
+		run_one(w, pool, work, false);
 }
 
 /* An item that was claimed while it ran waits for the worker that runs it. */
@@ -150,6 +166,8 @@ static bool collides(struct pool *pool, struct work_struct *work)
 	if (!other)
 		return false;
 	pool_del_work(pool, work);
+	if (os_checks_items())
+		verify_list(pool, &other->scheduled);
 	list_add_tail(work_entry(work), &other->scheduled);
 	return true;
 }
@@ -161,6 +179,15 @@ static void judge_pace(struct pool *pool, uint64_t since, unsigned int items)
 
 	if (tiny != atomic_load_explicit(&pool->tiny, memory_order_relaxed))
 		atomic_store(&pool->tiny, tiny);
+}
+
+static void run_scheduled(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	struct work_struct *work = first_of(pool, &w->scheduled);
+
+	if (work)
+		run_one(w, pool, work, false);
 }
 
 /*
@@ -175,13 +202,14 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	bool watch = true;
 
 	do {
-		struct work_struct *work = entry_work(pool->worklist.next);
+		struct work_struct *work = first_of(pool, &pool->worklist);
 
+		if (unlikely(!work))
+			break;
 		if (!collides(pool, work)) {
 			run_one(w, pool, work, watch);
 			while (unlikely(!list_empty(&w->scheduled)))
-				run_one(w, pool, entry_work(w->scheduled.next),
-					false);
+				run_scheduled(w, pool);
 			watch = false;
 			items++;
 		}
@@ -349,7 +377,7 @@ static bool start_working(struct worker *w, struct pool *pool)
 	list_add(&w->entry, &pool->busy);
 	/* Pushers who still saw nr_running 0 are seen here. */
 	pool_drain(pool);
-	if (list_empty(&pool->worklist))
+	if (list_empty(&pool->worklist) || !first_of(pool, &pool->worklist))
 		return true;
 	count_start(w, pool);
 	run_items(w, pool);
@@ -367,8 +395,8 @@ void exec_rescue(struct worker *w, struct pool *pool, struct work_struct *work)
 	pool_drain(pool);
 	pool_del_work(pool, work);
 	list_add(work_entry(work), &w->scheduled);
-	while (!list_empty(&w->scheduled)) {
-		work = entry_work(w->scheduled.next);
+	while (!list_empty(&w->scheduled) &&
+	       (work = first_of(pool, &w->scheduled))) {
 		word_pwq(atomic_load(work_word(work)))->rescued++;
 		run_one(w, pool, work, true);
 	}

@@ -25,6 +25,7 @@
 #include "lock.h"
 #include "log.h"
 #include "order.h"
+#include "param.h"
 #include "pool.h"
 #include "rcu.h"
 #include "rescuer.h"
@@ -88,6 +89,7 @@ void fork_reset_child(void)
 	log_reset();
 	order_reset();
 	rcu_fork_child();
+	param_publish();
 	topo_reset();
 	timer_reset();
 	tick_reset();

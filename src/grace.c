@@ -167,7 +167,7 @@ struct grace *grace_of(const struct rcu_flavor_struct *flavor)
 	if (!new)
 		return NULL;
 	new->flavor = flavor;
-	INIT_WORK(&new->item, pass_period);
+	new->item = (struct work_struct)__WORK_INITIALIZER(pass_period);
 	list_init(&new->waiting);
 	lock(&grace_lock);
 	grace = find_flavor(flavor);

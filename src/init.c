@@ -30,6 +30,7 @@
 #include "tick.h"
 #include "timer.h"
 #include "topo.h"
+#include "verify.h"
 #include "unbound.h"
 #include "watchdog.h"
 #include "work.h"
@@ -72,6 +73,8 @@ static void early(void)
 	topo_open();
 	manager_thread = exec_thread;
 	pwq_kick = cm_kick;
+	pwq_verify_inbox = verify_inbox;
+	pwq_verify_list = verify_list;
 	tick_topology = hotplug_topology;
 	tick_cpus = hotplug_look;
 	tick_watchdog = watchdog_tick;

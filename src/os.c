@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <cmwq/workqueue.h>
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -372,6 +373,15 @@ void os_write_stderr(const char *buf, size_t len)
 _Noreturn void os_exit_group(int status)
 {
 	_exit(status);
+}
+
+/* Read by the initialisers in the header, which are compiled into programs. */
+int cmwq_objects_on;
+
+void os_check_items(bool on)
+{
+	__atomic_store_n(&cmwq_objects_on, on, __ATOMIC_RELAXED);
+	atomic_store(&os_generation_word[3], on);
 }
 
 bool os_generation_init(void)

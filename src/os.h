@@ -113,11 +113,12 @@ _Noreturn void os_exit_group(int status);
 /*
  * Fork generation. Zero in a process that was forked (by whatever means) and
  * has not started the library anew: the page is wiped by fork. The words after
- * it are wiped too and serve as the lock of the start (init.c), and to say that
- * liburcu knows of the fork (rcu.c).
+ * it are wiped too and serve as the lock of the start (init.c), to say that
+ * liburcu knows of the fork (rcu.c), and whether items are checked
+ * (CMWQ_DEBUG=objects): queueing and running them read this line anyway.
  */
 enum {
-	OS_FORK_WORDS = 3
+	OS_FORK_WORDS = 4
 };
 extern _Atomic uint32_t *os_generation_word;
 bool os_generation_init(void); /* false if fork will not wipe it */
@@ -125,6 +126,14 @@ bool os_generation_init(void); /* false if fork will not wipe it */
 static inline uint32_t os_generation(void)
 {
 	return atomic_load_explicit(os_generation_word, memory_order_relaxed);
+}
+
+void os_check_items(bool on);
+
+static inline bool os_checks_items(void)
+{
+	return unlikely(atomic_load_explicit(&os_generation_word[3],
+					     memory_order_relaxed));
 }
 
 /* The kernel keeps the number up to date in the thread's rseq area. */

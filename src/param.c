@@ -18,6 +18,7 @@
 #include <cmwq/cpumask.h>
 
 #include "log.h"
+#include "os.h"
 
 struct params params = {
 	.cpu_intensive_thresh_us = 10000,
@@ -79,6 +80,7 @@ static const struct {
 	{ "cmwq.pace", &params.pace, 0, 1, NULL },
 	{ "cmwq.backtrace", &params.backtrace, 0, 1, NULL },
 	{ "cmwq.lockdep", &params.lockdep, 0, 1, NULL },
+	{ "cmwq.objects", &params.objects, 0, 1, NULL },
 };
 
 static const char text_name[] = "workqueue.unbound_cpus";
@@ -88,6 +90,11 @@ void (*param_changed)(void);
 static bool is_text(const char *name)
 {
 	return name && !strcmp(name, text_name);
+}
+
+void param_publish(void)
+{
+	os_check_items(param_get(objects));
 }
 
 static int find(const char *name)
@@ -107,6 +114,7 @@ static int set(int i, const char *text, long value)
 		return -ERANGE;
 	}
 	atomic_store(table[i].value, value);
+	param_publish();
 	return 0;
 }
 
@@ -283,10 +291,12 @@ void param_parse(const char *string)
 static void parse_check(char *word)
 {
 	if (!strcmp(word, "lockdep"))
-		atomic_store(&params.lockdep, 1);
+		cmwq_param_set("cmwq.lockdep", 1);
+	else if (!strcmp(word, "objects"))
+		cmwq_param_set("cmwq.objects", 1);
 	else
-		log_warn("CMWQ_DEBUG: '%s' is no check, ignored; there is "
-			 "lockdep",
+		log_warn("CMWQ_DEBUG: '%s' is no check, ignored; there are "
+			 "lockdep and objects",
 			 word);
 }
 

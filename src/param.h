@@ -31,6 +31,7 @@ struct params {
 	_Atomic long pace;
 	_Atomic long backtrace;
 	_Atomic long lockdep;
+	_Atomic long objects;
 };
 
 extern struct params params;
@@ -52,5 +53,8 @@ int affn_scope_parse(const char *name);
 void param_parse(const char *string);
 /* The same for one like CMWQ_DEBUG: a list of names of checks. */
 void param_parse_debug(const char *string);
+
+/* Some values are read elsewhere; a forked child puts them there again. */
+void param_publish(void);
 
 #endif

@@ -21,35 +21,44 @@
 #include "log.h"
 #include "worker.h"
 
-/* Bits 48 and up of a state word are taken. */
-#define CHUNK 16
-
-struct chunk {
-	struct chunk *next;
-	struct pwq pwq[CHUNK];
-};
-
-static struct chunk *chunks; /* registry lock */
+_Atomic(struct pwq_chunk *) pwq_chunks;
+uintptr_t (*pwq_verify_inbox)(struct pool *pool, uintptr_t head);
+void (*pwq_verify_list)(struct pool *pool, struct list *head);
 void (*pwq_kick)(struct pool *pool);
 static struct list records = { &records, &records }; /* registry lock: free */
 
 static bool add_chunk(void)
 {
-	struct chunk *chunk = aligned_alloc(64, sizeof(*chunk));
+	struct pwq_chunk *chunk = aligned_alloc(64, sizeof(*chunk));
 
 	if (!chunk)
 		return false;
+	/* Bits 48 and up of a state word are taken. */
 	if ((uintptr_t)(chunk + 1) & ~(WORD_PWQ_MASK | 63)) {
 		log_err("memory beyond 48 bits cannot hold a workqueue");
 		free(chunk);
 		return false;
 	}
 	memset(chunk, 0, sizeof(*chunk));
-	chunk->next = chunks;
-	chunks = chunk;
-	for (int i = 0; i < CHUNK; i++)
+	chunk->next = atomic_load(&pwq_chunks);
+	atomic_store(&pwq_chunks, chunk);
+	for (int i = 0; i < PWQ_CHUNK; i++)
 		list_add_tail(&chunk->pwq[i].wq_link, &records);
 	return true;
+}
+
+bool pwq_is_record(const struct pwq *pwq)
+{
+	uintptr_t at = (uintptr_t)pwq;
+
+	for (struct pwq_chunk *chunk = atomic_load(&pwq_chunks); chunk;
+	     chunk = chunk->next) {
+		uintptr_t first = (uintptr_t)chunk->pwq;
+
+		if (at >= first && at < (uintptr_t)(chunk + 1))
+			return !((at - first) % sizeof(*pwq));
+	}
+	return false;
 }
 
 bool pwqs_alloc(struct list *pwqs, int nr)
@@ -195,10 +204,33 @@ static void unhold(struct pwq *pwq) NO_ANALYSIS
 		node_leave(pwq->node, &pwq->waiter);
 }
 
+/*
+ * For a slot that was taken: is there still an item to be given it? Meanwhile the
+ * counts of the pool agree with its lists.
+ */
+static __attribute__((cold, noinline)) bool verify(struct pwq *pwq) NO_ANALYSIS
+{
+	struct pool *pool = pwq_pool(pwq);
+
+	pwq->nr_active--;
+	pwq_verify_list(pool, &pwq->inactive);
+	pwq_verify_list(pool, &pool->worklist);
+	if (list_empty(&pwq->inactive)) {
+		if (pwq->node)
+			node_give(pwq->node);
+		return false;
+	}
+	pwq->nr_active++;
+	return true;
+}
+
 static void activate_first(struct pwq *pwq) NO_ANALYSIS
 {
-	struct work_struct *work = entry_work(pwq->inactive.next);
+	struct work_struct *work;
 
+	if (os_checks_items() && !verify(pwq))
+		return;
+	work = entry_work(pwq->inactive.next);
 	inactive_del(work);
 	pool_add_work(pwq_pool(pwq), work);
 }
@@ -338,6 +370,8 @@ void pool_drain_slow(struct pool *pool)
 	 * at all while items are on their way from the one to the other. */
 	atomic_store_explicit(&pool->has_work, true, memory_order_relaxed);
 	head = atomic_exchange(&pool->inbox, 0);
+	if (os_checks_items())
+		head = pwq_verify_inbox(pool, head);
 	work = link_work((void *)(head & ~INBOX_FLAGS));
 	for (; work; work = next) {
 		next = link_work(work->entry.next);
@@ -379,21 +413,20 @@ static void drop_in_flight(struct pwq *pwq, unsigned int colour) NO_ANALYSIS
 void pwq_item_done(struct pwq *pwq, unsigned int colour)
 {
 	pwq->nr_active--;
+	drop_in_flight(pwq, colour);
 	if (unlikely(pwq->node))
 		go_on_in_turn(pwq, node_give(pwq->node));
 	else if (unlikely(!list_empty(&pwq->inactive)))
 		activate(pwq);
-	drop_in_flight(pwq, colour);
 }
 
-void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
+void pwq_item_lost(struct pwq *pwq, unsigned int colour, bool active)
 {
-	if (!work_inactive(work)) {
-		pool_del_work(pwq_pool(pwq), work);
-		pwq_item_done(pwq, word_colour(word));
+	if (active) {
+		pwq_item_done(pwq, colour);
 		return;
 	}
-	inactive_del(work);
+	drop_in_flight(pwq, colour);
 	if (list_empty(&pwq->inactive)) {
 		unhold(pwq);
 		/* It may have been this one's turn. */
@@ -401,7 +434,17 @@ void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
 			go_on_in_turn(pwq, node_next(pwq->node));
 	}
 	clear_saturated(pwq);
-	drop_in_flight(pwq, word_colour(word));
+}
+
+void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
+{
+	bool active = !work_inactive(work);
+
+	if (active)
+		pool_del_work(pwq_pool(pwq), work);
+	else
+		inactive_del(work);
+	pwq_item_lost(pwq, word_colour(word), active);
 }
 
 void pwq_set_max_active(struct pwq *pwq, int max_active)

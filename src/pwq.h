@@ -146,6 +146,33 @@ extern void (*pwq_kick)(struct pool *pool);
 /* Start a flush of the current colour: true if items of it are in flight. */
 bool pwq_start_flush(struct pwq *pwq, unsigned int next_colour) NO_ANALYSIS;
 
+/* An item is gone that was counted, however that came about: as one that was
+ * @active, on the worklist or running, or on the inactive list. */
+void pwq_item_lost(struct pwq *pwq, unsigned int colour,
+		   bool active) NO_ANALYSIS;
+
+/* All records, in use or not, for whoever must not trust a pointer. */
+#define PWQ_CHUNK 16
+
+struct pwq_chunk {
+	struct pwq_chunk *next; /* I */
+	struct pwq pwq[PWQ_CHUNK];
+};
+
+extern _Atomic(struct pwq_chunk *) pwq_chunks; /* A: under registry lock */
+
+#define for_each_pwq_record(pwq)                                           \
+	for (struct pwq_chunk *chunk_ = atomic_load(&pwq_chunks); chunk_;  \
+	     chunk_ = chunk_->next)                                        \
+		for ((pwq) = chunk_->pwq; (pwq) < chunk_->pwq + PWQ_CHUNK; \
+		     (pwq)++)
+
+bool pwq_is_record(const struct pwq *pwq);
+
+/* With CMWQ_DEBUG=objects: verify.h, which is above us. */
+extern uintptr_t (*pwq_verify_inbox)(struct pool *pool, uintptr_t head);
+extern void (*pwq_verify_list)(struct pool *pool, struct list *head);
+
 /* Anything queued or running. */
 int pwq_in_flight(struct pwq *pwq) NO_ANALYSIS;
 

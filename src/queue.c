@@ -18,6 +18,7 @@
 #include "log.h"
 #include "pwq.h"
 #include "timer.h"
+#include "verify.h"
 
 /* Before the library is online nobody would print it later, and queueing is not
  * async-signal-safe yet. */
@@ -52,6 +53,8 @@ bool queue_work_ok(struct work_struct *work, void *caller)
 {
 	const char *defect = work ? work_defect(work) : "is NULL";
 
+	if (!defect && os_checks_items())
+		defect = verify_word(work);
 	if (likely(!defect))
 		return true;
 	queue_refuse("work item %s; used by the caller at %p", defect, caller);
@@ -132,6 +135,8 @@ static inline void push_chain(struct pwq *pwq, struct work_struct *first,
 	}
 	if (kick || (!quiet && !saturated && unlikely(!cm_ticking())))
 		cm_kick(pool);
+	if (os_checks_items())
+		verify_pushed(pool);
 }
 
 static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)

@@ -13,6 +13,7 @@
 #include "os.h"
 #include "param.h"
 #include "pwq.h"
+#include "verify.h"
 #include "worker.h"
 
 #define FIND_MAX   4
@@ -64,6 +65,8 @@ void rescuer_call(struct pool *pool, uint64_t when)
 {
 	struct list *l;
 
+	if (os_checks_items())
+		verify_pool(pool);
 	for (l = pool->worklist.next; l != &pool->worklist; l = l->next) {
 		struct pwq *pwq =
 			word_pwq(atomic_load(work_word(entry_work(l))));
@@ -133,6 +136,8 @@ static struct work_struct *find_work(struct pool *pool, struct pwq *pwq)
 {
 	struct list *l;
 
+	if (os_checks_items())
+		verify_pool(pool);
 	for (l = pool->worklist.next; l != &pool->worklist; l = l->next)
 		if (word_pwq(atomic_load(work_word(entry_work(l)))) == pwq)
 			return entry_work(l);

@@ -23,7 +23,9 @@
 #include <string.h>
 
 #include "lock.h"
+#include "log.h"
 #include "os.h"
+#include "os_probe.h"
 
 #define MS_BITS	    8 /* of a tick, below those of the millisecond */
 #define LOW_BITS    8 /* of levels 0 and 1 */
@@ -87,6 +89,43 @@ static uint64_t expires_tick(const struct cmwq_timer *t)
 	return t->expires & ~(EPOCH_MASK << EPOCH_SHIFT);
 }
 
+/* Of memory that may have been overwritten: do its links lead back to it? */
+static bool is_linked(const struct cmwq_timer *t) REQUIRES(wheel.lock)
+{
+	struct cmwq_timer copy, *there;
+
+	return os_probe_copy(&copy, t, sizeof(copy)) && copy.pprev &&
+	       copy.expires >> EPOCH_SHIFT == wheel.epoch &&
+	       os_probe_copy(&there, copy.pprev, sizeof(there)) && there == t;
+}
+
+/* With CMWQ_DEBUG=objects: what was overwritten is cut off, and with it what is
+ * behind it. */
+static void verify(struct cmwq_timer **link) REQUIRES(wheel.lock)
+{
+	struct cmwq_timer *t = *link;
+
+	if (!t || (is_linked(t) && t->pprev == link &&
+		   os_probe_code((void *)(uintptr_t)t->function)))
+		return;
+	log_later("%s at %p was overwritten while it was armed; it is lost, "
+		  "and so may be others of about the same time",
+		  "timer", t);
+	*link = NULL;
+}
+
+/* The first one of a slot; it can be dequeued. */
+static struct cmwq_timer *first_of(struct cmwq_timer **slot)
+	REQUIRES(wheel.lock)
+{
+	if (os_checks_items()) {
+		verify(slot);
+		if (*slot)
+			verify(&(*slot)->next);
+	}
+	return *slot;
+}
+
 static void enqueue(struct cmwq_timer *t) REQUIRES(wheel.lock)
 {
 	uint64_t tick = expires_tick(t);
@@ -105,7 +144,7 @@ static void enqueue(struct cmwq_timer *t) REQUIRES(wheel.lock)
 	i = (when >> level_shift(level)) & (level_slots(level) - 1);
 	slot = &wheel.slot[level][i];
 	wheel.used[level][i / 64] |= 1ULL << (i % 64);
-	t->next = *slot;
+	t->next = first_of(slot);
 	if (t->next)
 		t->next->pprev = &t->next;
 	t->pprev = slot;
@@ -118,6 +157,19 @@ static void dequeue(struct cmwq_timer *t)
 	if (t->next)
 		t->next->pprev = t->pprev;
 	t->pprev = NULL;
+}
+
+/* It may have been cut off. */
+static void unlink_armed(struct cmwq_timer *t) REQUIRES(wheel.lock)
+{
+	if (os_checks_items()) {
+		if (!is_linked(t)) {
+			t->pprev = NULL;
+			return;
+		}
+		verify(&t->next);
+	}
+	dequeue(t);
 }
 
 /* Distance from slot @from to the next used one, circularly; slots if none. */
@@ -161,12 +213,14 @@ static uint64_t next_event(void) REQUIRES(wheel.lock)
 
 static void cascade(int level, unsigned int i) REQUIRES(wheel.lock)
 {
-	struct cmwq_timer *t = wheel.slot[level][i], *next;
+	struct cmwq_timer *all = first_of(&wheel.slot[level][i]), *t;
 
 	wheel.slot[level][i] = NULL;
 	wheel.used[level][i / 64] &= ~(1ULL << (i % 64));
-	for (; t; t = next) {
-		next = t->next;
+	if (all)
+		all->pprev = &all;
+	while ((t = first_of(&all))) {
+		dequeue(t);
 		enqueue(t);
 	}
 }
@@ -177,7 +231,7 @@ static void expire_slot(unsigned int i) REQUIRES(wheel.lock)
 {
 	struct cmwq_timer *t;
 
-	while ((t = wheel.slot[0][i])) {
+	while ((t = first_of(&wheel.slot[0][i]))) {
 		void (*function)(struct cmwq_timer *) = t->function;
 
 		dequeue(t);
@@ -259,9 +313,19 @@ bool timer_del(struct cmwq_timer *timer)
 	lock(&wheel.lock);
 	armed = timer->pprev && timer->expires >> EPOCH_SHIFT == wheel.epoch;
 	if (armed) {
-		dequeue(timer);
+		unlink_armed(timer);
 		wheel.nr--;
 	}
+	unlock(&wheel.lock);
+	return armed;
+}
+
+bool timer_is_armed(const struct cmwq_timer *timer)
+{
+	bool armed;
+
+	lock(&wheel.lock);
+	armed = is_linked(timer);
 	unlock(&wheel.lock);
 	return armed;
 }

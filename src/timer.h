@@ -21,6 +21,9 @@ void timer_add_ns(struct cmwq_timer *timer, uint64_t delay_ns);
 /* Disarm. False if it was not armed: idle, or its function is being called. */
 bool timer_del(struct cmwq_timer *timer);
 
+/* Is this, which may be any memory, an armed timer? */
+bool timer_is_armed(const struct cmwq_timer *timer);
+
 /*
  * The thread: calls @hook after each wakeup and sleeps until the first timer or
  * the time the hook returns (TIMER_NEVER for none). timer_wake() makes it look

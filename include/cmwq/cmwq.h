@@ -33,9 +33,9 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  * Checks, for looking for errors in a program. The environment variable
  * CMWQ_DEBUG has the names of those that are wanted,
  *
- *	CMWQ_DEBUG=lockdep
+ *	CMWQ_DEBUG=lockdep,objects
  *
- * is the same as CMWQ_PARAMS="cmwq.lockdep=1".
+ * is the same as CMWQ_PARAMS="cmwq.lockdep=1 cmwq.objects=1".
  *
  * lockdep remembers what items have waited for by flush_work(), flush_workqueue()
  * and all other calls of this library that wait for items. Before an item waits
@@ -50,6 +50,24 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  * one function count as the same: one that waits for another is reported. (Where
  * that is by design, give them functions of their own.) So do workqueues that
  * share a lockdep map.
+ *
+ * objects looks at items, each time that one is queued, run or taken back. It
+ * reports
+ *
+ *  - INIT_WORK() and its kin, destroy_work_on_stack() and the one for delayed work
+ *    for an item that is queued or whose timer is armed. It is taken back first, so
+ *    that nothing runs in memory that is something else from then on. (An item
+ *    that runs is not meant: its function may have freed it, and rcu_work that
+ *    waits for a grace period is not seen.)
+ *  - items that were overwritten while they were queued, or whose memory was
+ *    unmapped: their state, their link to others, or a function that is no code.
+ *    They are taken out and not run, who waits for them is let go, and all others
+ *    run. Several at once can make those between them unreachable; that is
+ *    reported, too. Timers that were overwritten while they were armed may take
+ *    others of about the same time with them; those can still be cancelled.
+ *
+ * It costs some system calls for each item. Queueing stays async-signal-safe, but
+ * for an item that is initialised again in a signal handler.
  *
  * Parameters. At the start they come from the environment variable
  * CMWQ_PARAMS, for instance
@@ -118,7 +136,9 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  *  cmwq.backtrace                         1  the watchdog shows where workers
  *                                            are, by ptrace
  *  cmwq.lockdep                           0  report waits that can end in a
- *                                            deadlock, see below
+ *                                            deadlock, see above
+ *  cmwq.objects                           0  report items that are overwritten
+ *                                            while they are queued, see above
  */
 int cmwq_param_set(const char *name, long value);
 int cmwq_param_get(const char *name, long *value);

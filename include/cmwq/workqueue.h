@@ -171,6 +171,10 @@ enum {
  * Initialisation. An item must be initialised once before its first use, and
  * never while it is queued or runs. The _ONSTACK forms are for items with
  * automatic storage, which destroy_work_on_stack() ends.
+ *
+ * With CMWQ_DEBUG=objects (see <cmwq/cmwq.h>) an item that is queued, or whose
+ * timer is armed, when it is initialised again or ends is reported and taken back
+ * first.
  */
 #define CMWQ_WORK_IDLE 0x0000ffff00000000UL /* private: never queued */
 
@@ -189,8 +193,22 @@ enum {
 /* In a process there is no deep idle to preserve: deferrable is delayed. */
 #define DECLARE_DEFERRABLE_WORK(n, f) DECLARE_DELAYED_WORK(n, f)
 
+/* Private: with CMWQ_DEBUG=objects the library looks at items that begin or
+ * end. */
+extern int cmwq_objects_on CMWQ_API(objects_on);
+void cmwq_object_begin(struct work_struct *work) CMWQ_API(object_begin);
+void cmwq_object_end(struct work_struct *work) CMWQ_API(object_end);
+
+static inline bool cmwq_objects_checked(void)
+{
+	return __builtin_expect(
+		__atomic_load_n(&cmwq_objects_on, __ATOMIC_RELAXED), 0);
+}
+
 static inline void cmwq_init_work(struct work_struct *work, work_func_t func)
 {
+	if (cmwq_objects_checked())
+		cmwq_object_begin(work);
 	work->data = CMWQ_WORK_IDLE;
 	work->entry.next = NULL;
 	work->entry.prev = NULL;
@@ -230,12 +248,13 @@ static inline void cmwq_init_rcu_work(struct rcu_work *rwork, work_func_t func)
 
 static inline void destroy_work_on_stack(struct work_struct *work)
 {
-	(void)work;
+	if (cmwq_objects_checked())
+		cmwq_object_end(work);
 }
 
 static inline void destroy_delayed_work_on_stack(struct delayed_work *dwork)
 {
-	(void)dwork;
+	destroy_work_on_stack(&dwork->work);
 }
 
 /* The delayed work that a work item, as passed to its function, is part of. */

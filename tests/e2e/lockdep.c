@@ -401,8 +401,8 @@ TEST(before_it_happens, ON)
 	EXPECT(queue_work(b, &job[G].dwork.work));
 	gate_open(&go);
 	wait_for(reports() == 1);
-	EXPECT(log_has("of workqueue A"));
-	EXPECT(log_has("of workqueue B"));
+	wait_for(log_has("of workqueue A"));
+	wait_for(log_has("of workqueue B"));
 	linger();
 	EXPECT_EQ(atomic_load(&job[F].runs) + atomic_load(&job[G].runs), 0);
 }

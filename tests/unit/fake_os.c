@@ -6,6 +6,7 @@
  * test in between. Nothing here is locked, since only its holder looks.
  */
 #include "unit/fake_os.h"
+#include "os_probe.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -18,6 +19,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <cmwq/workqueue.h>
 
 #define MAX_STEPS   1000000 /* of fake_run(), before it calls that a livelock */
 #define MAX_WORDS   512
@@ -304,6 +306,8 @@ void fake_reset(void)
 	fake_set_cpus(4, 0xf);
 	fake_set_generation(1);
 	atomic_store(&generation[1], 0);
+	atomic_store(&generation[2], 0);
+	atomic_store(&generation[3], 0);
 }
 
 /* --- time and futexes --- */
@@ -758,6 +762,40 @@ int os_cpu_slow(void)
 void fake_set_generation(uint32_t gen)
 {
 	atomic_store(&generation[0], gen);
+}
+
+bool os_probe_copy(void *to, const void *from, size_t size)
+{
+	memcpy(to, from, size);
+	return true;
+}
+
+bool os_probe_code(const void *address)
+{
+	return address;
+}
+
+void os_signals_block(sigset_t *before)
+{
+	sigemptyset(before);
+}
+
+void os_signals_restore(const sigset_t *before)
+{
+	(void)before;
+}
+
+/* Of the initialisers in the header. */
+int cmwq_objects_on;
+
+void cmwq_object_begin(struct work_struct *work)
+{
+	(void)work;
+}
+
+void os_check_items(bool on)
+{
+	atomic_store(&generation[3], on);
 }
 
 bool os_generation_init(void)

@@ -270,6 +270,10 @@ static inline int house_end(void **state)
 		if (armed)                                            \
 			house.armed = NULL;                           \
 		return armed;                                         \
+	}                                                             \
+	bool timer_is_armed(const struct cmwq_timer *timer)           \
+	{                                                             \
+		return timer == house.armed;                          \
 	}
 
 /* The rescuer room, likewise. */

@@ -51,6 +51,7 @@ static const struct {
 	{ "cmwq.pace", &params.pace, 1, 0, 1 },
 	{ "cmwq.backtrace", &params.backtrace, 1, 0, 1 },
 	{ "cmwq.lockdep", &params.lockdep, 0, 0, 1 },
+	{ "cmwq.objects", &params.objects, 0, 0, 1 },
 };
 #define NR_KNOWN (sizeof(known) / sizeof(known[0]))
 

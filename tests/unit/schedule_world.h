@@ -89,6 +89,7 @@ static inline int sim_thread_move(int tid, int cpu,
 #define os_gettid()	      sim_self
 #define os_thread_state(tid)  sim_thread_state(tid)
 #define os_generation()	      1U
+#define os_checks_items()     false
 #define os_exit_group(status) _exit(status)
 
 #include "../../src/lock.c"

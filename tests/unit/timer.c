@@ -4,7 +4,7 @@
  * disarming, also from timer functions. timer_thread.c tests its thread,
  * timer_storm.c compares it with a naive model.
  *
- * rooms: timer lock
+ * rooms: timer lock log
  */
 #include "unit/timer_test.h"
 

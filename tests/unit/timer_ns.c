@@ -3,7 +3,7 @@
  * Unit tests of timer.c: delays in nanoseconds, alone and among those in
  * milliseconds.
  *
- * rooms: timer lock
+ * rooms: timer lock log
  */
 #include "unit/timer_test.h"
 

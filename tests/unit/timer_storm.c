@@ -8,7 +8,7 @@
  *  - the thread sleeps no longer than until the model's first one is due;
  *  - there was a wake exactly if the thread would have slept too long.
  *
- * rooms: timer lock
+ * rooms: timer lock log
  */
 #include "unit/timer_test.h"
 

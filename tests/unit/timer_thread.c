@@ -3,7 +3,7 @@
  * Unit tests of timer.c: its thread. How it starts, when it is woken and when
  * not, the hook, and what a forked child keeps of it.
  *
- * rooms: timer lock
+ * rooms: timer lock log
  */
 #include "unit/timer_test.h"
 
