@@ -105,7 +105,7 @@ class Worlds:
         return parse(run.stdout)
 
     def kernel(self, *params, file=None):
-        out = os.path.join(self.dir, 'results')
+        out = os.path.join(self.dir, 'replayed' if file else 'results')
         env = dict(os.environ)
         if file:
             env['CONF_FILE'] = file
@@ -217,7 +217,7 @@ def compare_storm(worlds, kernel, count):
     bad = [s for s in range(1, count + 1)
            if s not in kernel or kernel[s] != cmwq.get(s)]
     word = f'{count} sequences of the storm, {len(bad)} different'
-    print(f'# {word}')
+    print(f'# {word}', *bad[:50])
     for seed in bad[:3]:
         mask, (in_kernel, in_cmwq) = shrink(worlds, seed)
         print(f'# sequence {seed}, operations {mask:#x}:\n'

@@ -256,6 +256,26 @@ CASE(after_raising_max_active_a_new_unbound_item_starts_at_once,
 	STARTED("aab");
 }
 
+CASE(waiting_items_of_an_unbound_queue_start_in_order,
+     "raising it starts inactive ones in order; unbound queues have one limit "
+     "for all "
+     "CPUs",
+     .cpus = 2, .differs = "5, turns of the CPUs")
+{
+	struct workqueue_struct *wq = alloc_workqueue("c", WQ_UNBOUND, 1);
+	struct item *a = held_item('a'), *b = item('b'), *c = item('c');
+	struct item *d = item('d');
+
+	queue_work_on(world_cpu(0), wq, w(a));
+	wait_started(a, 1);
+	queue_work_on(world_cpu(0), wq, w(b));
+	queue_work_on(world_cpu(0), wq, w(c));
+	queue_work_on(world_cpu(1), wq, w(d));
+	release(a);
+	destroy_workqueue(wq);
+	ORDER(WORLD("abdc", "abcd"));
+}
+
 CASE(two_queues_have_limits_of_their_own,
      "max_active is of a workqueue, not of the pool that its items share")
 {

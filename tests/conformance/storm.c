@@ -225,7 +225,11 @@ static void stop_at_gate(struct item *it)
 	}
 	if (atomic_read(&a->again)) {
 		atomic_set(&a->again, 0);
-		atomic_set(&a->again_result, 1 + queue_work(a->wq, w(it)));
+		atomic_set(&a->again_result,
+			   1 + queue_work_on(st.seq.kind == UNBOUND
+						     ? world_cpu(0)
+						     : WORK_CPU_UNBOUND,
+					     a->wq, w(it)));
 	}
 }
 
@@ -311,11 +315,17 @@ static unsigned long delay_of(const struct op *op)
 			      : (unsigned long)op->delay;
 }
 
+/*
+ * An unbound workqueue has a line for each CPU in the kernel, and they take turns
+ * (docs/CONFORMANCE.md); so all its items come from one.
+ */
 static int cpu_of(const struct op *op)
 {
 	bool on = op->code == OP_QUEUE_ON || op->code == OP_DELAYED_ON ||
 		  op->code == OP_MOD_ON;
 
+	if (st.seq.kind == UNBOUND)
+		return world_cpu(0);
 	return on ? world_cpu(op->cpu) : WORK_CPU_UNBOUND;
 }
 
