@@ -296,12 +296,6 @@ int sysfs_add(struct workqueue_struct *wq)
 	char name[WQ_NAME_LEN];
 	size_t len = strlen(wq->name);
 
-	if (wq->flags & __WQ_ORDERED) {
-		log_warn("workqueue %s is ordered: it has no files, since its "
-			 "max_active must stay 1",
-			 wq->name);
-		return -EINVAL;
-	}
 	for (size_t i = 0; i <= len; i++)
 		name[i] = (char)(wq->name[i] == '/' ? '!' : wq->name[i]);
 	if (wq->sysfs || !len || find_top(name) || find(name, len)) {

@@ -66,7 +66,7 @@ void conf_text(const char *what, const char *value, const char *want, int line)
 		conf_failed(line, "%s is '%s', not '%s'", what, value, want);
 }
 
-static void sort_letters(char *s, int n)
+void sort_letters(char *s, int n)
 {
 	int i, j;
 	char c;

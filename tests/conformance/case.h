@@ -64,6 +64,7 @@ extern const int conf_nr_cases;
 void conf_result(const char *what, long value, long want, int line);
 void conf_text(const char *what, const char *value, const char *want, int line);
 void conf_order(const char *want, bool sorted, int line);
+void sort_letters(char *s, int n);
 void conf_failed(int line, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void conf_give_up(const char *what, int line) __attribute__((noreturn));

@@ -88,7 +88,7 @@ boot()
 	fi
 	echo "kernel.sh: $release, qemu $accel" >&2
 	# shellcheck disable=SC2086 # several words
-	timeout --kill-after=10 "$limit" nice -n 5 qemu-system-x86_64 $accel \
+	nice -n 5 qemu-system-x86_64 $accel \
 		-m 2G -smp 2,sockets=1,cores=2 -nodefaults -no-user-config \
 		-display none -no-reboot -kernel "$dir/vmlinuz" \
 		-initrd "$dir/initrd.gz" \
@@ -98,7 +98,24 @@ workqueue.default_affinity_scope=system" \
 		-serial "file:$out.console" \
 		-device virtio-serial-pci \
 		-chardev "file,id=results,path=$out" \
-		-device virtconsole,chardev=results </dev/null >&2 || return 1
+		-device virtconsole,chardev=results </dev/null >&2 &
+	qemu=$!
+	watch "$qemu"
+	wait "$qemu"
+}
+
+# One that does not get far enough in time is ended.
+watch()
+{
+	seconds=0
+	while kill -0 "$1" 2>/dev/null; do
+		if [ "$seconds" -gt "$limit" ] || { [ "$seconds" -gt 180 ] &&
+			! grep -q '^release' "$out" 2>/dev/null; }; then
+			kill -KILL "$1"
+		fi
+		sleep 1
+		seconds=$((seconds + 1))
+	done
 }
 
 # That /dev/kvm is there does not say that a guest can run.
@@ -113,13 +130,18 @@ kvm_works()
 		EOF
 }
 
+qemu=
+trap '[ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null' EXIT
+trap 'exit 1' INT TERM
+
 build_module
 make_initrd "$@"
 # Emulation of several CPUs by several threads now and then trips over code that
 # the kernel patches while it runs, mostly during the boot.
 for try in 1 2 3; do
 	rm -f "$out"
-	boot || echo "kernel.sh: qemu failed, or ran for $limit s" >&2
+	boot || echo "kernel.sh: qemu failed, or took too long" >&2
+	qemu=
 	! grep -q '^end' "$out" || exit 0
 	echo "kernel.sh: try $try: no end; see $out.console" >&2
 	cp "$out.console" "$out.console.$try"

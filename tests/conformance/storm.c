@@ -309,6 +309,12 @@ static void open_all_gates(struct thread *t)
 
 /* --- operations --- */
 
+static bool arms(const struct op *op)
+{
+	return op->code == OP_DELAYED || op->code == OP_DELAYED_ON ||
+	       op->code == OP_MOD || op->code == OP_MOD_ON;
+}
+
 static unsigned long delay_of(const struct op *op)
 {
 	return op->delay == 2 ? msecs_to_jiffies(HOUR_MS)
@@ -317,7 +323,8 @@ static unsigned long delay_of(const struct op *op)
 
 /*
  * An unbound workqueue has a line for each CPU in the kernel, and they take turns
- * (docs/CONFORMANCE.md); so all its items come from one.
+ * (docs/CONFORMANCE.md); so all its items come from one. A short timer is bound to a
+ * CPU, lest the kernel lets another one expire it and not the probe's.
  */
 static int cpu_of(const struct op *op)
 {
@@ -326,7 +333,9 @@ static int cpu_of(const struct op *op)
 
 	if (st.seq.kind == UNBOUND)
 		return world_cpu(0);
-	return on ? world_cpu(op->cpu) : WORK_CPU_UNBOUND;
+	if (on)
+		return world_cpu(op->cpu);
+	return arms(op) && op->delay == 1 ? world_cpu(0) : WORK_CPU_UNBOUND;
 }
 
 /* A short timer has fired when one that was armed behind it has. */
@@ -459,12 +468,6 @@ static long carry_out(const struct op *op)
 	}
 }
 
-static bool arms(const struct op *op)
-{
-	return op->code == OP_DELAYED || op->code == OP_DELAYED_ON ||
-	       op->code == OP_MOD || op->code == OP_MOD_ON;
-}
-
 static void note_far(const struct op *op, long ret)
 {
 	struct actor *a = &st.actor[op->item];
@@ -496,19 +499,6 @@ static void note_waiting(void)
 
 /* --- the record --- */
 
-static void sort(char *s, int n)
-{
-	int i, j;
-	char c;
-
-	for (i = 1; i < n; i++) {
-		c = s[i];
-		for (j = i; j > 0 && s[j - 1] > c; j--)
-			s[j] = s[j - 1];
-		s[j] = c;
-	}
-}
-
 static void take_starts(char *text, size_t size)
 {
 	int cpu, n;
@@ -519,7 +509,7 @@ static void take_starts(char *text, size_t size)
 		if (n > (int)sizeof(st.started[0]))
 			n = (int)sizeof(st.started[0]);
 		if (st.seq.kind == UNBOUND && st.max_active > 1)
-			sort(st.started[cpu], n);
+			sort_letters(st.started[cpu], n);
 		scnprintf(text + strlen(text), size - strlen(text), "%s%.*s",
 			  cpu ? "/" : "", n, st.started[cpu]);
 		atomic_set(&st.nr_started[cpu], 0);

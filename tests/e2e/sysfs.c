@@ -117,10 +117,10 @@ TEST(registering)
 	EXPECT_EQ(log_count("workqueue 'a': there are files"), 2);
 	EXPECT(!alloc_workqueue("a", WQ_UNBOUND | WQ_SYSFS, 0));
 	EXPECT_EQ(log_count("workqueue 'a': there are files"), 3);
-	EXPECT_EQ(workqueue_sysfs_register(ordered), -EINVAL);
-	EXPECT(!alloc_ordered_workqueue("o2", WQ_SYSFS));
-	EXPECT(log_has("workqueue o is ordered") &&
-	       log_has("workqueue o2 is ordered"));
+	EXPECT_EQ(workqueue_sysfs_register(ordered), 0);
+	EXPECT_EQ(cmwq_sysfs_write("o/max_active", "2"), 0);
+	EXPECT(log_has("workqueue o is ordered"));
+	EXPECT_FILE("o/max_active", "1\n");
 	other = alloc_workqueue("cpumask", WQ_UNBOUND, 0);
 	EXPECT_EQ(workqueue_sysfs_register(other), -EEXIST);
 	log_clear();
