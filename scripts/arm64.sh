@@ -69,7 +69,7 @@ scripts/build.sh "$dir" --cross-file "$root/cross.ini" -Dtools=false \
 # these tests would find in /proc, and its fork() is not safe beside threads.
 tests=$(meson test -C "$dir" --no-rebuild --list --suite unit --suite e2e |
 	sed -n 's,.* / ,,p' |
-	grep -vxE 'context|inherit|init|fork|fork_storm')
+	grep -vxE 'context|inherit|init|fork|fork_storm|rcu_fork')
 
 # Emulated threads are slow.
 CMWQ_TEST_TIMEOUT_SCALE=${CMWQ_TEST_TIMEOUT_SCALE:-5}

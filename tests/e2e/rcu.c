@@ -146,6 +146,7 @@ TEST(runs_on_the_calling_cpu)
 
 TEST(bh)
 {
+	log_ignore("slept"); /* a page fault, or what a sanitizer does */
 	begin(WQ_BH);
 	EXPECT(queue_rcu_work(wq, &it.rwork));
 	linger();
