@@ -51,31 +51,17 @@ int schedule_on_each_cpu(work_func_t func)
 	return err;
 }
 
-struct call {
-	struct work_struct work;
-	long (*fn)(void *arg);
-	void *arg;
-	long ret;
-};
-
-static void call(struct work_struct *work)
-{
-	struct call *c = container_of(work, struct call, work);
-
-	c->ret = c->fn(c->arg);
-}
-
 long work_on_cpu(int cpu, long (*fn)(void *arg), void *arg)
 {
 	void *caller = __builtin_return_address(0);
-	struct call c = { .fn = fn, .arg = arg, .ret = -EDEADLK };
+	struct work_call c = { .fn = fn, .arg = arg, .ret = -EDEADLK };
 
 	life_check();
 	if (!fn) {
 		log_err("work_on_cpu: no function, called at %p", caller);
 		return -EINVAL;
 	}
-	INIT_WORK_ONSTACK(&c.work, call);
+	INIT_WORK_ONSTACK(&c.work, work_call);
 	if (!queue_item(cpu, system_percpu_wq, &c.work, caller))
 		return -EINVAL;
 	finish(&c.work, caller);

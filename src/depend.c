@@ -47,7 +47,8 @@ static struct worker *self_with_item(void)
 
 static work_func_t self_func(struct worker *self)
 {
-	return atomic_load(&self->current_func);
+	return work_kind(atomic_load(&self->current_work),
+			 atomic_load(&self->current_func));
 }
 
 /*
@@ -87,7 +88,7 @@ void depend_begin(struct depend *d, struct work_struct *work, bool runs,
 	d->node = runs ? NULL : only_slot(d->self, d->wq);
 	d->caller = caller;
 	d->work = work;
-	d->func = work->func;
+	d->func = work_kind(work, work->func);
 	d->runs = runs;
 	if (param_get(lockdep) && !worker_runs(d->self, work))
 		learn(d->self, NULL, d->func, caller);

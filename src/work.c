@@ -43,3 +43,10 @@ bool work_pending(const struct work_struct *work)
 {
 	return work && (work_load(work) & WORD_PENDING);
 }
+
+void work_call(struct work_struct *work)
+{
+	struct work_call *c = (struct work_call *)work;
+
+	c->ret = c->fn(c->arg);
+}

@@ -194,6 +194,25 @@ static inline void work_flip(struct work_struct *work, unsigned long bits)
 	atomic_fetch_xor_explicit(work_word(work), bits, memory_order_acq_rel);
 }
 
+/* An item of work_on_cpu(), which calls a function of another type. */
+struct work_call {
+	struct work_struct work;
+	long (*fn)(void *arg);
+	void *arg;
+	long ret;
+};
+
+void work_call(struct work_struct *work);
+
+/* What an item does, for telling one kind of item from another: @func, its
+ * function, unless that only calls another one. */
+static inline work_func_t work_kind(struct work_struct *work, work_func_t func)
+{
+	struct work_call *c = (struct work_call *)work;
+
+	return func == work_call ? (work_func_t)(void (*)(void))c->fn : func;
+}
+
 /* What is visibly wrong with an item: a phrase for the log, or NULL. */
 const char *work_defect(const struct work_struct *work);
 

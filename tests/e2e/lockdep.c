@@ -381,6 +381,123 @@ TEST(same_function, ON)
 	end_queues();
 }
 
+/* --- other calls that wait --- */
+
+static long call_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static long flush_a(void *arg)
+{
+	flush_workqueue(a);
+	return (long)arg;
+}
+
+static long flush_c(void *arg)
+{
+	flush_workqueue(c);
+	return (long)arg + 1;
+}
+
+static void on_cpu(struct job *j)
+{
+	work_on_cpu(nth_cpu(0),
+		    j->wq == a	 ? flush_a
+		    : j->wq == c ? flush_c
+				 : call_nothing,
+		    NULL);
+}
+
+/* Functions that are called on a CPU are told apart. */
+TEST(call_on_cpu, ON)
+{
+	make_queues();
+	run_wq(a, F, b);
+	run(b, G, on_cpu, NULL, G);
+	run(a, H, on_cpu, c, H);
+	EXPECT(!log_has(""));
+	run(c, I, on_cpu, a, I);
+	EXPECT_EQ(reports(), 1);
+	EXPECT(log_has("of workqueue events is about to wait for workqueue A"));
+	end_queues();
+}
+
+static struct job each;
+
+/* The item of each CPU is none of the jobs. */
+static void item_each(struct work_struct *work)
+{
+	(void)work;
+	flush_workqueue(each.wq);
+}
+
+static void on_each_cpu(struct job *j)
+{
+	(void)j;
+	schedule_on_each_cpu(item_each);
+}
+
+TEST(call_on_each_cpu, ON)
+{
+	make_queues();
+	each.wq = b;
+	run(a, F, on_each_cpu, NULL, F);
+	EXPECT(!log_has(""));
+	run_wq(b, G, a);
+	EXPECT_EQ(reports(), 1);
+	EXPECT(log_has("of workqueue events waited for workqueue B"));
+	end_queues();
+}
+
+static struct rcu_work rcu;
+
+static void item_rcu(struct work_struct *work)
+{
+	(void)work;
+	flush_work(&job[F].dwork.work);
+}
+
+static void flush_rcu(struct job *j)
+{
+	(void)j;
+	flush_rcu_work(&rcu);
+}
+
+TEST(flush_of_rcu_work, ON)
+{
+	make_queues();
+	INIT_RCU_WORK(&rcu, item_rcu);
+	EXPECT(queue_rcu_work(b, &rcu));
+	flush_rcu_work(&rcu);
+	EXPECT(!log_has(""));
+	run(a, F, flush_rcu, NULL, F);
+	EXPECT_EQ(reports(), 1);
+	EXPECT(said(F, "of workqueue A is about to wait for item"));
+	end_queues();
+}
+
+/* Workqueues of one map are one. */
+TEST(lockdep_map, ON)
+{
+	static int map;
+	struct lockdep_map *m = (struct lockdep_map *)(void *)&map;
+	struct workqueue_struct *x, *y;
+
+	make_queues();
+	x = alloc_workqueue_lockdep_map("X", WQ_UNBOUND, 0, m);
+	y = alloc_ordered_workqueue_lockdep_map("Y", 0, m);
+	run_wq(x, F, a);
+	EXPECT(!log_has(""));
+	run_wq(a, G, y);
+	EXPECT_EQ(reports(), 1);
+	EXPECT(said(F, "of workqueue X waited for workqueue A"));
+	destroy_workqueue(x);
+	destroy_workqueue(y);
+	end_queues();
+}
+
 /* It really happens: said before the end. */
 static struct gate go;
 
