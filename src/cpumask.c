@@ -83,6 +83,8 @@ bool zalloc_cpumask_var(cpumask_var_t *mask, unsigned int gfp)
 {
 	(void)gfp;
 	life_check_early();
+	if (!mask)
+		return false;
 	*mask = cpumask_new();
 	return *mask;
 }
@@ -186,7 +188,7 @@ int cpulist_parse(const char *text, struct cpumask *mask)
 	struct cpumask found;
 	int err;
 
-	if (!text)
+	if (!text || !mask)
 		return -EINVAL;
 	cpumask_clear(&found);
 	text = skip_blanks(text);
@@ -244,7 +246,7 @@ int cpumask_parse(const char *text, struct cpumask *mask)
 	unsigned long word;
 	int n, err;
 
-	if (!text)
+	if (!text || !mask)
 		return -EINVAL;
 	cpumask_clear(&found);
 	text = skip_blanks(text);
@@ -302,9 +304,11 @@ int cpulist_scnprintf(char *buf, size_t len, const struct cpumask *mask)
 	const char *comma = "";
 	unsigned int cpu, last;
 
-	if (!len)
+	if (!len || !buf)
 		return 0;
 	buf[0] = '\0';
+	if (!mask)
+		return 0;
 	for (cpu = cpumask_first(mask); cpu < nr_cpu_ids;
 	     cpu = cpumask_next((int)last, mask)) {
 		last = end_of_range(cpu, mask);
@@ -323,7 +327,10 @@ int cpumask_scnprintf(char *buf, size_t len, const struct cpumask *mask)
 	unsigned int words = (nr_cpu_ids + 31) / 32;
 	unsigned int bits = nr_cpu_ids - (words - 1) * 32;
 
-	if (!len)
+	if (!len || !buf)
+		return 0;
+	buf[0] = '\0';
+	if (!mask)
 		return 0;
 	while (words-- > 0) {
 		unsigned long word = 0;

@@ -160,6 +160,8 @@ int cmwq_param_get(const char *name, long *value)
 
 	if (i < 0)
 		return is_text(name) ? -EINVAL : -ENOENT;
+	if (!value)
+		return -EINVAL;
 	*value = atomic_load(table[i].value);
 	return 0;
 }
@@ -169,6 +171,8 @@ int cmwq_param_get_string(const char *name, char *buf, size_t size)
 	int i = find(name ? name : "");
 	long value;
 
+	if (size && !buf)
+		return -EINVAL;
 	if (is_text(name))
 		return snprintf(buf, size, "%s", param_unbound_cpus);
 	if (i < 0)

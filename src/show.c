@@ -313,7 +313,7 @@ void wq_worker_comm(char *buf, size_t size, int tid)
 	char comm[32];
 	struct found f;
 
-	if (!size)
+	if (!size || !buf)
 		return;
 	os_read_task_file(tid, "comm", comm, sizeof(comm));
 	comm[strcspn(comm, "\n")] = '\0';

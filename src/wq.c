@@ -536,12 +536,20 @@ void set_worker_desc(const char *fmt, ...)
 
 bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats)
 {
+	void *caller = __builtin_return_address(0);
 	struct pwq *pwq;
 
-	memset(stats, 0, sizeof(*stats));
+	if (stats)
+		memset(stats, 0, sizeof(*stats));
 	life_check_early();
-	if (!queue_wq_ok(wq, __builtin_return_address(0)))
+	if (!queue_wq_ok(wq, caller))
 		return false;
+	if (!stats) {
+		log_err("cmwq_get_stats: nowhere to put those of workqueue %s, "
+			"called at %p",
+			wq->name, caller);
+		return false;
+	}
 	lock(&wq->lock);
 	for_each_pwq (pwq, wq) {
 		struct pool *pool = pwq_pool(pwq);

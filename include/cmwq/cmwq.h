@@ -79,13 +79,13 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  * cmwq_param_set() returns 0, -ENOENT for an unknown name, -ERANGE for a value
  * out of range, -EPERM for a parameter that is read at the start only. A change
  * takes effect for what happens afterwards. cmwq_param_get() returns 0, -ENOENT, or
- * -EINVAL for one whose value is a list. A parameter whose values are words has
+ * -EINVAL for one whose value is a list, and for a NULL @value. A parameter whose values are words has
  * numbers here, those of its enum.
  *
  * cmwq_param_set_string() takes the value as it stands in CMWQ_PARAMS. It returns
  * the same, or -EINVAL for text that is not a value. cmwq_param_get_string()
  * gives it back in this form, cut to @size bytes with the terminating NUL, and
- * returns its length, or -ENOENT.
+ * returns its length, or -ENOENT, or -EINVAL for a NULL @buf.
  *
  *  workqueue.cpu_intensive_thresh_us  10000  CPU time (us) after which a
  *                                            running item holds up no others;
@@ -268,7 +268,7 @@ struct cmwq_stats {
 	unsigned int workers_peak;	/* the most its pools had at once */
 };
 
-/* Fill in a snapshot. False, with a message, for a bad workqueue. */
+/* Fill in a snapshot. False, with a message, for a bad workqueue or NULL. */
 bool cmwq_get_stats(struct workqueue_struct *wq, struct cmwq_stats *stats);
 
 /* The name a workqueue was allocated with; valid as long as the queue is. */

@@ -75,7 +75,7 @@ extern const struct cpumask *cpu_online_mask CMWQ_API(cpu_online_mask);
 
 /*
  * Memory for a mask; zalloc_ also empties it. False, with *mask NULL, if there
- * is none. @gfp stands where the kernel takes its flags, and means nothing.
+ * is none; and for NULL. @gfp stands where the kernel takes its flags, and means nothing.
  * free_cpumask_var(NULL) does nothing.
  */
 bool alloc_cpumask_var(cpumask_var_t *mask, unsigned int gfp)
@@ -94,7 +94,7 @@ const struct cpumask *cpumask_of(unsigned int cpu) CMWQ_API(cpumask_of);
  * is the empty mask. Or a mask in hexadecimal as in /proc/interrupts: words of
  * up to eight digits separated by commas, the highest first.
  *
- * Return 0, -EINVAL if the text is neither, -ERANGE (list) or -EOVERFLOW
+ * Return 0, -EINVAL if the text is neither, or for NULL, -ERANGE (list) or -EOVERFLOW
  * (hexadecimal) if it names CPUs from nr_cpu_ids on. After an error the mask is
  * as before. Blanks around the text do not matter.
  */
@@ -106,7 +106,8 @@ int cpumask_parse(const char *text, struct cpumask *mask)
 /*
  * Write a mask as a list, or in hexadecimal as printk's %*pb does: for 36 CPUs
  * "f,ffffffff". At most @len bytes with the terminating NUL, which is there
- * unless @len is 0. Return the number of characters written without it.
+ * unless @len is 0. Return the number of characters written without it; for a NULL
+ * mask that is 0.
  */
 int cpulist_scnprintf(char *buf, size_t len, const struct cpumask *mask)
 	CMWQ_API(cpulist_scnprintf);

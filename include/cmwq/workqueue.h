@@ -537,8 +537,8 @@ int workqueue_unbound_housekeeping_update(const struct cpumask *hk)
  * Give a workqueue files, as WQ_SYSFS does when it is allocated; cmwq_sysfs_read()
  * in <cmwq/cmwq.h> lists them. It has them until it is destroyed. An ordered one can
  * have them, too; its max_active stays 1. 0, or -EEXIST, reported, if it has files, or
- * another has files under its name. (With WQ_SYSFS the allocation then fails.) May
- * sleep.
+ * another has files under its name. (With WQ_SYSFS the allocation then fails.)
+ * -EINVAL for a bad workqueue. May sleep.
  */
 int workqueue_sysfs_register(struct workqueue_struct *wq)
 	CMWQ_API(workqueue_sysfs_register);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * badinput.c - what a call does with arguments that it can tell are wrong: the
- * documented result, a message, and a library that works as before. For
- * queueing, the message contains the address of the call.
+ * badinput.c - what is promised about wrong arguments beyond the results and messages
+ * of badargs.c: for queueing, the message contains the address of the call; the
+ * last 64 destroyed workqueues are known; names, flags, the environment.
  *
  * All calls are made by functions in one section, so that "an address in it"
  * is known exactly. None of them may end in a tail call, which would replace
@@ -226,15 +226,6 @@ TEST(cpu_range_mod_delayed_work)
 	check_cpu_range(call_mod_on_cpu);
 }
 
-TEST(cpu_range_congested)
-{
-	EXPECT(!workqueue_congested(-1, system_wq));
-	EXPECT(!workqueue_congested(INT_MAX, system_wq));
-	EXPECT(!workqueue_congested(nr_possible(), system_wq));
-	log_ignore("");
-	check_library_works();
-}
-
 /* --- queueing on a draining queue --- */
 
 static long do_drain(void *arg)
@@ -261,112 +252,6 @@ TEST(draining_names_the_caller)
 	thread_join(&t);
 	EXPECT_EQ(item_started(&it), 0);
 	destroy_workqueue(wq);
-	check_library_works();
-}
-
-/* --- calls about items --- */
-
-static const struct {
-	const char *name;
-	bool (*fn)(struct work_struct *work);
-	bool result;
-} item_calls[] = {
-	{ "flush_work", flush_work, false },
-	{ "cancel_work", cancel_work, false },
-	{ "cancel_work_sync", cancel_work_sync, false },
-};
-
-static void dwork_calls(struct delayed_work *dwork)
-{
-	log_clear();
-	EXPECT(!flush_delayed_work(dwork));
-	wait_for(log_has(""));
-	log_clear();
-	EXPECT(!cancel_delayed_work(dwork));
-	wait_for(log_has(""));
-	log_clear();
-	EXPECT(!cancel_delayed_work_sync(dwork));
-	wait_for(log_has(""));
-}
-
-static void check_item_calls(struct delayed_work *dwork)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(item_calls) / sizeof(item_calls[0]); i++) {
-		printf("%s\n", item_calls[i].name);
-		log_clear();
-		EXPECT_EQ(item_calls[i].fn(dwork ? &dwork->work : NULL),
-			  item_calls[i].result);
-		wait_for(log_has(""));
-	}
-	dwork_calls(dwork);
-}
-
-TEST(item_calls_null)
-{
-	check_item_calls(NULL);
-	check_library_works();
-}
-
-TEST(item_calls_poisoned)
-{
-	static struct delayed_work dwork, before;
-	size_t i;
-
-	for (i = 0; i < sizeof(fills) / sizeof(fills[0]); i++) {
-		printf("%s: ", fills[i].name);
-		memset(&dwork, fills[i].byte, sizeof(dwork));
-		before = dwork;
-		check_item_calls(&dwork);
-		EXPECT(!memcmp(&dwork, &before, sizeof(dwork)));
-	}
-	check_library_works();
-}
-
-/* --- calls about queues --- */
-
-static void check_queue_calls(struct workqueue_struct *wq, const char *part)
-{
-	struct cmwq_stats stats;
-
-	log_clear();
-	flush_workqueue(wq);
-	wait_for(log_has(part));
-	log_clear();
-	drain_workqueue(wq);
-	wait_for(log_has(part));
-	log_clear();
-	workqueue_set_max_active(wq, 3);
-	wait_for(log_has(part));
-	log_clear();
-	EXPECT(!cmwq_get_stats(wq, &stats));
-	wait_for(log_has(part));
-	log_clear();
-	EXPECT(!workqueue_congested(nth_cpu(0), wq));
-	wait_for(log_has(part));
-	log_clear();
-	destroy_workqueue(wq);
-	wait_for(log_has(part));
-}
-
-TEST(queue_calls_null)
-{
-	check_queue_calls(NULL, "");
-	check_library_works();
-}
-
-TEST(queue_calls_destroyed)
-{
-	struct workqueue_struct *wq;
-	int i;
-
-	for (i = 0; i < 3; i++) {
-		wq = i ? alloc_workqueue("departed", WQ_UNBOUND, i)
-		       : alloc_workqueue("departed", WQ_PERCPU, 0);
-		destroy_workqueue(wq);
-		check_queue_calls(wq, "departed");
-	}
 	check_library_works();
 }
 
