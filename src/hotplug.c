@@ -82,7 +82,7 @@ static bool move_workers(struct pool *pool) REQUIRES(pool->lock)
 	return ok;
 }
 
-/* Its thread follows by itself when it wakes. The worker's record does not tell which
+/* Its thread follows by itself when it wakes, and after each slice. The worker's record does not tell which
  * thread that is: it may be one of the program's. */
 static void wake_bh(struct pool *pool)
 {

@@ -299,6 +299,7 @@ static void noticed_when_idle(const struct way *way)
 		run_on(nth_cpu(0), &it);
 		wait_for((int)num_online_cpus() == n);
 		log_ignore("CPU not available");
+		log_ignore("refusals were not noted");
 		wait_for((run_on(cpu, &it), it.cpu == cpu));
 	}
 }
@@ -393,6 +394,7 @@ TEST(started_with_one, .one_cpu = true)
 	run_on(nth_cpu(0), &it);
 	wait_for(num_online_cpus() == 2);
 	log_ignore("CPU not available");
+	log_ignore("refusals were not noted");
 	wait_for((run_on(1, &it), it.cpu == 1));
 }
 
@@ -440,6 +442,7 @@ TEST(moved_and_back_unseen)
 			ASSERT(set_affinity(&one));
 		ASSERT(set_affinity(&all));
 		log_ignore("CPU not available");
+		log_ignore("refusals were not noted");
 		wait_for((run_on(cpu, &it),
 			  it.cpu == cpu && is_bound_to(it.tid, cpu)));
 	}
