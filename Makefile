@@ -20,7 +20,7 @@ deps := scripts/install-deps.sh
 test := scripts/test.sh
 
 .PHONY: all help run test test-debug test-sanitize test-asan test-tsan
-.PHONY: test-detectors test-arm64 test-kernel bench clang format
+.PHONY: test-detectors test-objects test-arm64 test-kernel bench clang format
 .PHONY: check-format floors models install clean
 
 all: ## build everything in build/release
@@ -83,6 +83,13 @@ test-detectors: ## the tests without the sentinel, then without the tick
 
 test-kernel: ## the conformance cases in a real Linux as well, under qemu
 	@SUITE="$(SUITE)" scripts/test-kernel.sh $(STORM) $(KERNELARGS)
+
+test-objects: ## the programs with CMWQ_DEBUG=objects
+	@$(deps) test
+	@$(build) build/release --prefix=$(PREFIX)
+	@CMWQ_STRESS_SECONDS=$${CMWQ_STRESS_SECONDS:-1} CMWQ_DEBUG=objects \
+		$(test) build/release --logbase testlog-objects \
+		--suite e2e $(TESTARGS)
 
 bench: ## measure; compares with the targets
 	@$(deps) run

@@ -209,7 +209,8 @@ static void run_round(struct bh_cpu *bh, bool hi, struct pool *urgent,
 	while (!list_empty(&pool->worklist)) {
 		nosleep_begin(&before);
 		exec_first(w, pool);
-		if (nosleep_slept(&before))
+		/* The checks may sleep: they ask the system. */
+		if (nosleep_slept(&before) && !os_checks_items())
 			strcpy(sleeper, atomic_load(&w->current_wq)->name);
 		spend_item(slice);
 		if (slice->over || sleeper[0] ||

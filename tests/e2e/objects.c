@@ -377,10 +377,10 @@ TEST(overwritten_in_a_pod, ON, .timeout = 60,
 }
 
 /* Ready to start: on the list of the pool itself. */
-static void check_worklist(int victim, enum kind kind)
+static void check_worklist(unsigned int flags, int victim, enum kind kind)
 {
 	printf("--- %s, item %d\n", names[kind], victim);
-	wq = alloc_workqueue("hurt", WQ_PERCPU, 0);
+	wq = alloc_workqueue("hurt", flags, 0);
 	item_init_held(&blocker);
 	blocker.spin = true;
 	EXPECT(queue_work_on(nth_cpu(0), wq, &blocker.work));
@@ -399,10 +399,21 @@ TEST(overwritten_ready, .timeout = 60,
      .params = "cmwq.objects=1 cmwq.tick=0 cmwq.sentinel=0")
 {
 	for (int kind = 0; kind < KINDS; kind++) {
-		check_worklist(0, (enum kind)kind);
-		check_worklist(3, (enum kind)kind);
-		check_worklist(N - 1, (enum kind)kind);
+		check_worklist(WQ_PERCPU, 0, (enum kind)kind);
+		check_worklist(WQ_PERCPU, 3, (enum kind)kind);
+		check_worklist(WQ_PERCPU, N - 1, (enum kind)kind);
 	}
+	check_library_works();
+}
+
+TEST(overwritten_on_bh, ON, .timeout = 60)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		check_worklist(WQ_BH, 0, (enum kind)kind);
+		check_worklist(WQ_BH, 3, (enum kind)kind);
+	}
+	log_ignore("SCHED_FIFO was refused");
+	log_ignore("nice -20 were refused");
 	check_library_works();
 }
 
@@ -606,6 +617,7 @@ TEST(off)
 {
 	struct delayed_work on_stack;
 
+	set_param("cmwq.objects", 0);
 	block(alloc_ordered_workqueue("off", 0));
 	INIT_DELAYED_WORK_ONSTACK(&on_stack, run_job);
 	destroy_delayed_work_on_stack(&on_stack);
