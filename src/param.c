@@ -171,12 +171,12 @@ int cmwq_param_get_string(const char *name, char *buf, size_t size)
 	int i = find(name ? name : "");
 	long value;
 
+	if (i < 0 && !is_text(name))
+		return -ENOENT;
 	if (size && !buf)
 		return -EINVAL;
 	if (is_text(name))
 		return snprintf(buf, size, "%s", param_unbound_cpus);
-	if (i < 0)
-		return -ENOENT;
 	value = atomic_load(table[i].value);
 	if (table[i].words)
 		return snprintf(buf, size, "%s", table[i].words[value]);

@@ -12,6 +12,7 @@
 #include "sysfs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,10 +56,17 @@ static void add_mask(struct out *out, const struct cpumask *mask)
 	add(out, "%s\n", hex);
 }
 
-/* Like the kernel's "%d": a number, whatever stands behind it. */
+/* Like the kernel's "%d": a number, whatever stands behind it. But one that is too
+ * large for an int is none, rather than what is left of it. */
 static bool number(const char *text, int *value)
 {
-	return sscanf(text, "%d", value) == 1;
+	char *end;
+	long all = strtol(text, &end, 10);
+
+	if (end == text || all < INT_MIN || all > INT_MAX)
+		return false;
+	*value = (int)all;
+	return true;
 }
 
 /* Its first word, in @word. */

@@ -79,6 +79,16 @@ static bool bh_ok(const char *name, unsigned int flags, int max_active)
 	return !excess && !max_active;
 }
 
+/* Ordered is one line for all CPUs: a per-CPU queue cannot be it. */
+static bool ordered_ok(const char *name, unsigned int flags)
+{
+	if (!(flags & __WQ_ORDERED) || flags & WQ_UNBOUND)
+		return true;
+	log_err("workqueue %s: __WQ_ORDERED needs WQ_UNBOUND, not allocated",
+		name);
+	return false;
+}
+
 static int initial_max_active(const char *name, unsigned int flags,
 			      int max_active)
 {
@@ -206,7 +216,7 @@ static struct workqueue_struct *make(const char *name,
 			flags & ~(unsigned int)WQ_FLAGS);
 		return NULL;
 	}
-	if (!bh_ok(name, flags, req->max_active))
+	if (!bh_ok(name, flags, req->max_active) || !ordered_ok(name, flags))
 		return NULL;
 	wq = make_struct(name, check_flags(name, flags), req->max_active);
 	if (!wq)

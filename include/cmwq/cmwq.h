@@ -79,13 +79,13 @@ void cmwq_set_log(cmwq_log_fn fn, void *arg);
  * cmwq_param_set() returns 0, -ENOENT for an unknown name, -ERANGE for a value
  * out of range, -EPERM for a parameter that is read at the start only. A change
  * takes effect for what happens afterwards. cmwq_param_get() returns 0, -ENOENT, or
- * -EINVAL for one whose value is a list, and for a NULL @value. A parameter whose values are words has
- * numbers here, those of its enum.
+ * -EINVAL for one whose value is a list, and for a NULL @value. A parameter whose
+ * values are words has numbers here, those of its enum.
  *
  * cmwq_param_set_string() takes the value as it stands in CMWQ_PARAMS. It returns
  * the same, or -EINVAL for text that is not a value. cmwq_param_get_string()
  * gives it back in this form, cut to @size bytes with the terminating NUL, and
- * returns its length, or -ENOENT, or -EINVAL for a NULL @buf.
+ * returns its length, or -ENOENT, or -EINVAL for a NULL @buf unless @size is 0.
  *
  *  workqueue.cpu_intensive_thresh_us  10000  CPU time (us) after which a
  *                                            running item holds up no others;
@@ -156,7 +156,8 @@ void cmwq_blocking_end(void);
 /*
  * Queue @n items as queue_work() would one after the other, but with one push for all
  * that go to one place, and one wakeup. Items that are pending, disabled, wrong or
- * NULL are passed over. Returns how many were queued.
+ * NULL are passed over; what is wrong is reported, also a NULL @works unless @n is 0.
+ * Returns how many were queued.
  *
  *	struct work_struct *works[64];
  *
@@ -217,7 +218,8 @@ int cmwq_device_release(struct device *dev);
  *	cmwq_sysfs_write("crunch/max_active", "16");
  *
  * cmwq_sysfs_read() writes at most @size bytes with the terminating NUL, and returns
- * the length of all there is, without it; or -ENOENT; or -EINVAL for NULL.
+ * the length of all there is, without it; or -ENOENT; or -EINVAL for NULL (but @buf
+ * may be NULL if @size is 0).
  *
  * cmwq_sysfs_write() returns 0; -ENOENT, -EISDIR, -EACCES for a file that can only
  * be read; -EINVAL for a text that is not a value, -EOVERFLOW for CPUs that there

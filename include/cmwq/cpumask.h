@@ -75,8 +75,8 @@ extern const struct cpumask *cpu_online_mask CMWQ_API(cpu_online_mask);
 
 /*
  * Memory for a mask; zalloc_ also empties it. False, with *mask NULL, if there
- * is none; and for NULL. @gfp stands where the kernel takes its flags, and means nothing.
- * free_cpumask_var(NULL) does nothing.
+ * is none; and for NULL. @gfp stands where the kernel takes its flags, and means
+ * nothing. free_cpumask_var(NULL) does nothing.
  */
 bool alloc_cpumask_var(cpumask_var_t *mask, unsigned int gfp)
 	CMWQ_API(alloc_cpumask_var);
@@ -107,7 +107,7 @@ int cpumask_parse(const char *text, struct cpumask *mask)
  * Write a mask as a list, or in hexadecimal as printk's %*pb does: for 36 CPUs
  * "f,ffffffff". At most @len bytes with the terminating NUL, which is there
  * unless @len is 0. Return the number of characters written without it; for a NULL
- * mask that is 0.
+ * buffer or mask that is 0.
  */
 int cpulist_scnprintf(char *buf, size_t len, const struct cpumask *mask)
 	CMWQ_API(cpulist_scnprintf);

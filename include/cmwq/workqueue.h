@@ -457,8 +457,8 @@ void workqueue_set_max_active(struct workqueue_struct *wq, int max_active)
  * How many items of an unbound workqueue may run on each NUMA node at least, however
  * few of its CPUs the node has: max_active is shared out over the nodes in
  * proportion to their CPUs, but none gets less than this (8 at first, and never
- * more than max_active). 0..max_active; on a per-CPU or ordered queue it is
- * reported and nothing changes. May sleep.
+ * more than max_active). What is outside of 0..max_active becomes the nearest that is
+ * not. On a per-CPU or ordered queue it is reported and nothing changes. May sleep.
  */
 void workqueue_set_min_active(struct workqueue_struct *wq, int min_active)
 	CMWQ_API(workqueue_set_min_active);
@@ -589,9 +589,9 @@ int schedule_on_each_cpu(work_func_t func) CMWQ_API(schedule_on_each_cpu);
 
 /*
  * Call @fn on a CPU, as an item of system_percpu_wq, wait until it has returned, and
- * return what it did. May sleep. -EINVAL, reported, without a function or for a CPU
- * that does not exist; if the process may not use the CPU, @fn is called on another
- * one, which is reported; -EDEADLK as above.
+ * return what it did. May sleep. WORK_CPU_UNBOUND is the CPU of the caller. -EINVAL,
+ * reported, without a function or for a CPU that does not exist; if the process may
+ * not use the CPU, @fn is called on another one, which is reported; -EDEADLK as above.
  */
 long work_on_cpu(int cpu, long (*fn)(void *arg), void *arg)
 	CMWQ_API(work_on_cpu);
@@ -801,7 +801,7 @@ void print_worker_info(const char *log_lvl, int tid)
  * Write the name of a thread of this process to @buf, cut to @size bytes with the
  * terminating NUL. A worker's is followed by what it does ("cmwq/1:2+disk") or did
  * last ("cmwq/1:2-disk"): the text of set_worker_desc() or the workqueue. Empty if
- * there is no such thread. May sleep.
+ * there is no such thread. Nothing is written if @size is 0 or @buf is NULL. May sleep.
  */
 void wq_worker_comm(char *buf, size_t size, int tid) CMWQ_API(wq_worker_comm);
 

@@ -291,6 +291,11 @@ TEST(bad_cpus)
 		    "CPU");
 		EXPECT(!work_busy(&d.work));
 	}
+	/* It is a number of no CPU, but not a wrong one here. */
+	ROW(work_on_cpu, "no CPU in particular",
+	    work_on_cpu(WORK_CPU_UNBOUND, one, NULL) == 1, NULL);
+	ROW(workqueue_congested, "no CPU in particular",
+	    !workqueue_congested(WORK_CPU_UNBOUND, system_wq), NULL);
 }
 
 TEST(bad_cpus_unsigned)

@@ -88,6 +88,14 @@ TEST(bad_flags)
 	for (size_t i = 0; i < sizeof(with_bh) / sizeof(with_bh[0]); i++)
 		ROW(alloc_workqueue, "what does not go with WQ_BH",
 		    !alloc_workqueue("odd", WQ_BH | with_bh[i], 0), "odd");
+	ROW(alloc_ordered_workqueue, "WQ_BH",
+	    !alloc_ordered_workqueue("odd", WQ_BH), "odd: WQ_BH");
+	ROW(alloc_workqueue, "ordered, and per-CPU",
+	    !alloc_workqueue("odd", __WQ_ORDERED | WQ_PERCPU, 0),
+	    "odd: __WQ_ORDERED");
+	ROW(alloc_workqueue, "ordered, and not unbound",
+	    !alloc_workqueue("odd", __WQ_ORDERED | WQ_POWER_EFFICIENT, 1),
+	    "odd: __WQ_ORDERED");
 	ROW(alloc_workqueue, "max_active of a BH workqueue",
 	    !alloc_workqueue("odd", WQ_BH, 1), "odd");
 	ROW(cmwq_device_release, "nothing was made", !cmwq_device_release(dev),
@@ -270,6 +278,28 @@ TEST(bad_parameters)
 	ROW(cmwq_param_get, "nowhere to put it",
 	    cmwq_param_get("cmwq.idle_ratio", nothing) == -EINVAL, NULL);
 	EXPECT_EQ(value, 5);
+	ROW(cmwq_param_set, "one that is read at the start",
+	    cmwq_param_set("workqueue.unbound_cpus", 1) == -EPERM,
+	    "workqueue.unbound_cpus");
+	ROW(cmwq_param_set, "the number of no word",
+	    cmwq_param_set("workqueue.default_affinity_scope", 0) == -ERANGE,
+	    "workqueue.default_affinity_scope");
+	ROW(cmwq_param_get, "one that is a list",
+	    cmwq_param_get("workqueue.unbound_cpus", &value) == -EINVAL, NULL);
+	EXPECT_EQ(value, 5);
+	ROW(cmwq_param_set_string, "one that is read at the start",
+	    cmwq_param_set_string("workqueue.unbound_cpus", "0") == -EPERM,
+	    "workqueue.unbound_cpus");
+	ROW(cmwq_param_set_string, "an unknown name",
+	    cmwq_param_set_string("cmwq.none", "1") == -ENOENT, "cmwq.none");
+	ROW(cmwq_param_set_string, "a number beyond all",
+	    cmwq_param_set_string("cmwq.idle_ratio",
+				  "99999999999999999999999") == -ERANGE,
+	    "cmwq.idle_ratio");
+	ROW(cmwq_param_set_string, "a word that is none",
+	    cmwq_param_set_string("workqueue.default_affinity_scope",
+				  "nowhere") == -EINVAL,
+	    "'nowhere' is none of");
 	ROW(cmwq_param_set_string, "no name",
 	    cmwq_param_set_string(no_text, "1") == -ENOENT, "(null)");
 	ROW(cmwq_param_set_string, "no value",
@@ -279,6 +309,12 @@ TEST(bad_parameters)
 	    cmwq_param_set_string("cmwq.tick", "one") == -EINVAL, "cmwq.tick");
 	ROW(cmwq_param_get_string, "no name",
 	    cmwq_param_get_string(no_text, buf, sizeof(buf)) == -ENOENT, NULL);
+	ROW(cmwq_param_get_string, "an unknown name, and no buffer",
+	    cmwq_param_get_string("cmwq.none", nothing, 8) == -ENOENT, NULL);
+	ROW(cmwq_param_get_string, "no buffer for a list",
+	    cmwq_param_get_string("workqueue.unbound_cpus", nothing, 8) ==
+		    -EINVAL,
+	    NULL);
 	ROW(cmwq_param_get_string, "no buffer",
 	    cmwq_param_get_string("cmwq.idle_ratio", nothing, 8) == -EINVAL,
 	    NULL);
@@ -314,6 +350,35 @@ TEST(bad_files)
 	    cmwq_sysfs_write("cpumask_requested", "1") == -EACCES, "cpumask");
 	ROW(cmwq_sysfs_write, "no mask",
 	    cmwq_sysfs_write("cpumask", "xyz") == -EINVAL, "cpumask");
+}
+
+/* Numbers that no int holds are not cut to one that does. */
+TEST(bad_values_of_files)
+{
+	static const char *const values[] = {
+		"",	      "x",	     " ",
+		"4294967301", "-4294967297", "9999999999999999999999"
+	};
+	static const char *const files[] = { "max_active", "nice",
+					     "affinity_strict" };
+	static const char *const before[] = { "6\n", "0\n", "0\n" };
+	struct workqueue_struct *wq;
+	char path[32], buf[32];
+
+	begin();
+	wq = alloc_workqueue("filed", WQ_UNBOUND | WQ_SYSFS, 6);
+	ASSERT(wq);
+	for (size_t f = 0; f < 3; f++) {
+		snprintf(path, sizeof(path), "filed/%s", files[f]);
+		for (size_t v = 0; v < 6; v++)
+			ROW(cmwq_sysfs_write, values[v],
+			    cmwq_sysfs_write(path, values[v]) == -EINVAL, path);
+		EXPECT_EQ(cmwq_sysfs_read(path, buf, sizeof(buf)), 2);
+		EXPECT(!strcmp(buf, before[f]));
+	}
+	ROW(alloc_workqueue, "files under a name that has some",
+	    !alloc_workqueue("filed", WQ_PERCPU | WQ_SYSFS, 0), "'filed'");
+	destroy_workqueue(wq);
 }
 
 TEST(bad_places)
