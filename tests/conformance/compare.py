@@ -204,6 +204,9 @@ def write_doc(cases, release, version, storm):
 
 
 def write_golden(release, hashes):
+    if len(hashes) < GOLDEN_SIZE:
+        print(f'{GOLDEN} stays: it has {GOLDEN_SIZE} sequences')
+        return
     with open(GOLDEN, 'w', encoding='utf-8') as f:
         f.write(f'# What sequences of storm.c gave in Linux {release}: seed, '
                 'hash.\n')
@@ -212,7 +215,7 @@ def write_golden(release, hashes):
 
 
 def compare_storm(worlds, kernel, count):
-    """(number that differ, sentence)
+    """(number that differ, sentence, confirmed hashes of the kernel)
 
     An emulated CPU may stand still for so long that a sequence does not come to
     rest as it should: one that does not differ when it is repeated is said to
@@ -231,7 +234,9 @@ def compare_storm(worlds, kernel, count):
         mask, (in_kernel, in_cmwq) = shrink(worlds, seed)
         print(f'# sequence {seed}, operations {mask:#x}:\n'
               f'#   kernel: {in_kernel}\n#   cmwq:   {in_cmwq}')
-    return len(bad), word
+    confirmed = {s: cmwq.get(s) if s in once and s not in bad else h
+                 for s, h in kernel.items()}
+    return len(bad), word, confirmed
 
 
 def read(worlds, name):
@@ -257,7 +262,7 @@ def main():
         case.cmwq = cmwq.get(case.name)
     bad = print_tap(cases)
     print_table(cases)
-    bad_storm, word = compare_storm(worlds, storm, args.storm)
+    bad_storm, word, hashes = compare_storm(worlds, storm, args.storm)
     same = sum(case.outcome()[1] == 'same' for case in cases)
     release = read(worlds, 'release')
     print(f'Linux {release}: {len(cases)} cases, {same} the same, {bad} '
@@ -266,7 +271,7 @@ def main():
         print('the kernel did not come to the end')
     if args.write:
         write_doc(cases, release, read(worlds, 'version'), word)
-        write_golden(release, storm)
+        write_golden(release, hashes)
     return 1 if bad or bad_storm or not complete else 0
 
 

@@ -656,6 +656,7 @@ void storm_run(u32 from, u32 count)
 	char line[64];
 	u32 seed;
 
+	world_no_hogs();
 	for (seed = from; seed < from + count; seed++) {
 		struct conf_outcome o = run_seed(seed, ~0U);
 		u64 h = hash(hash(0xcbf29ce484222325ULL, o.record), o.notes);
@@ -672,6 +673,7 @@ void storm_replay(char *text)
 	char *next;
 	u32 seed, mask;
 
+	world_no_hogs();
 	for (; text && *text; text = next) {
 		struct conf_outcome o;
 		int n;

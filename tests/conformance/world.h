@@ -69,6 +69,9 @@ int world_nice(void);
 /* Whether a parameter of cmwq is on; true in the kernel, and for NULL. */
 bool world_has(const char *param);
 
+/* From now on no item is taken for a CPU hog, however slow the machine is. */
+void world_no_hogs(void);
+
 /* Spin without sleeping until *@flag is not 0, for twenty seconds at most. */
 bool spin_until(atomic_t *flag);
 

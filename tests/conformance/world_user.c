@@ -126,6 +126,11 @@ bool world_has(const char *param)
 	return value != 0;
 }
 
+void world_no_hogs(void)
+{
+	cmwq_param_set("workqueue.cpu_intensive_thresh_us", 0);
+}
+
 /* --- processors --- */
 
 static int cpus[2] = { 0, -1 };
