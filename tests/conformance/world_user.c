@@ -283,8 +283,7 @@ static void note_message(enum cmwq_log_level level, const char *line, void *arg)
 	(void)arg;
 	fprintf(stderr, "cmwq: %s\n", line);
 	/* What a sandbox refuses is reported once and is not our subject. */
-	if (level != CMWQ_LOG_INFO && !strstr(line, "SCHED_IDLE") &&
-	    !strstr(line, "affinity"))
+	if (level != CMWQ_LOG_INFO && !strstr(line, " refused; "))
 		atomic_inc(&messages);
 }
 
