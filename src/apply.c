@@ -288,7 +288,8 @@ static void wait_for_pushers(struct workqueue_struct *wq, struct pwq *pwq)
 	uint64_t end = os_now() + PUSHER_TIMEOUT_NS;
 	struct backoff backoff = { 0 };
 
-	while (atomic_load(&pwq->pushers)) {
+	/* Below 0 is one that forked on its way, in a signal handler. */
+	while (atomic_load(&pwq->pushers) > 0) {
 		if (os_now() > end) {
 			log_warn(
 				"workqueue %s: a thread has been stopped while "

@@ -649,11 +649,22 @@ static void reset(struct workqueue_struct *wq)
 	}
 }
 
+/* Who was about to push is not there to leave, also where the record is free: he
+ * may have been late. */
+static void forget_pushers(void)
+{
+	struct pwq *pwq;
+
+	for_each_pwq_record (pwq)
+		atomic_store(&pwq->pushers, 0);
+}
+
 void wq_reset_all(void)
 {
 	struct workqueue_struct *wq;
 
 	lock_init(&registry_lock, RANK_REGISTRY);
+	forget_pushers();
 	for_each_wq(wq) reset(wq);
 }
 

@@ -454,3 +454,49 @@ TEST(handler_that_queues)
 	for (int i = 0; i < 5; i++)
 		in_child(FORK, child_of_handler);
 }
+
+/*
+ * Threads of the parent that are about to push do not hold up a child that gives the
+ * workqueue another pool.
+ */
+static _Atomic bool stop_pushing;
+
+static long push_on(void *work)
+{
+	while (!atomic_load(&stop_pushing))
+		queue_work(wq[2], work);
+	return 0;
+}
+
+static void child_moves_ordered(void)
+{
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+
+	CHECK(attrs);
+	for (int i = 0; i < 2; i++) {
+		attrs->nice = i;
+		CHECK(!apply_workqueue_attrs(wq[2], attrs));
+		check_queue(wq[2]);
+	}
+	free_workqueue_attrs(attrs);
+}
+
+TEST(child_moves_ordered)
+{
+	struct work_struct work;
+	struct thread t[2];
+
+	need_busy_fork();
+	make_report();
+	alloc_queues();
+	workqueue_init_topology();
+	INIT_WORK(&work, child_func);
+	for (int i = 0; i < 2; i++)
+		thread_start(&t[i], push_on, &work);
+	for (int i = 0; i < 10; i++)
+		in_child(FORK, child_moves_ordered);
+	atomic_store(&stop_pushing, true);
+	for (int i = 0; i < 2; i++)
+		thread_join(&t[i]);
+	destroy_queues();
+}
