@@ -46,10 +46,19 @@ static int count_cpus(struct workqueue_struct *wq, int node)
 	return n;
 }
 
+/* What the workqueue left on a node that it may not use any more is done there: only
+ * one that is frozen has nothing. */
+static int least_share(struct workqueue_struct *wq, int max)
+{
+	int min = wq->min_active > 1 ? wq->min_active : 1;
+
+	return min < max ? min : max;
+}
+
 static int share_of_node(struct workqueue_struct *wq, int node)
 {
 	int max = limit_alone(wq);
-	int min = wq->min_active < max ? wq->min_active : max;
+	int min = least_share(wq, max);
 	int all = count_cpus(wq, -1);
 	int share;
 

@@ -274,3 +274,33 @@ TEST(queue_on_two_shards, .hidden = true)
 		item_release(&holder[i]);
 	destroy_workqueue(wq);
 }
+
+/*
+ * The workqueue leaves a node on which one of its items waits for another. However
+ * little is promised to a node, its share never is nothing.
+ */
+TEST(leaves_a_node, .topology = "numa:2 core:2 pu:1")
+{
+	struct workqueue_struct *wq = alloc_workqueue("moves", WQ_UNBOUND, 2);
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+	struct item it[2];
+
+	ASSERT_EQ(nr_cpu_ids, 4);
+	workqueue_set_min_active(wq, 0);
+	attrs->affn_scope = WQ_AFFN_NUMA;
+	ASSERT_EQ(apply_workqueue_attrs(wq, attrs), 0);
+	item_init_held(&it[0]);
+	item_init(&it[1]);
+	for (int i = 0; i < 2; i++)
+		ASSERT(queue_work_on(3, wq, &it[i].work));
+	wait_for(item_started(&it[0]));
+	cpumask_clear(attrs->cpumask);
+	cpumask_set_cpu(0, attrs->cpumask);
+	cpumask_set_cpu(1, attrs->cpumask);
+	ASSERT_EQ(apply_workqueue_attrs(wq, attrs), 0);
+	free_workqueue_attrs(attrs);
+	item_release(&it[0]);
+	flush_workqueue(wq);
+	EXPECT_EQ(item_runs(&it[1]), 1);
+	destroy_workqueue(wq);
+}
