@@ -81,10 +81,13 @@ static void arm_cull(struct pool *pool, uint64_t in_ns) REQUIRES(pool->lock)
 static void cull(struct cmwq_timer *timer)
 {
 	struct pool *pool = container_of(timer, struct pool, cull_timer);
-	uint64_t timeout = idle_timeout(pool);
-	uint64_t now = os_now();
+	uint64_t timeout, now;
 
+	/* Under the lock: nobody is idle since later than now, and a pool that was
+	 * deserted before is known to be. */
 	pool_lock(pool);
+	timeout = idle_timeout(pool);
+	now = os_now();
 	pool->cull_armed = false;
 	while (too_many(pool)) {
 		struct worker *w =
@@ -108,8 +111,9 @@ static void cull(struct cmwq_timer *timer)
 void manager_end_idle(struct pool *pool)
 {
 	pool_lock(pool);
-	if (pool->nr_idle &&
-	    (!pool->cull_armed || timer_del(&pool->cull_timer))) {
+	/* One that is armed is for a time when there were users; who is busy now
+	 * would wait for it. */
+	if (pool->cull_armed ? timer_del(&pool->cull_timer) : pool->nr_idle) {
 		pool->cull_timer.function = cull;
 		arm_cull(pool, 0);
 	}

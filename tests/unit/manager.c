@@ -285,6 +285,30 @@ static void test_a_used_worker_is_young(void **state) NO_ANALYSIS
 	assert_true(house.armed_delay > TIMEOUT - 5000);
 }
 
+/* A pool that lost its users while all are busy: they end with their items, not when a
+ * cull from before is due. */
+static void test_deserted_ones_end_after_their_work(void **state) NO_ANALYSIS
+{
+	uint64_t start = fake.now;
+
+	(void)state;
+	make_idle(0, 2);
+	assert_true(pool->cull_armed);
+	for (int i = 0; i < 3; i++)
+		worker_leave_idle(idle[i], pool);
+	atomic_store(&pool->deserted, true);
+	manager_end_idle(pool);
+	assert_true(house.armed_delay <= 1);
+	expire(start);
+	assert_false(pool->cull_armed);
+	make_idle(0, 0);
+	assert_true(house.armed_delay <= 1);
+	expire(fake.now);
+	assert_true(idle[0]->die);
+	assert_int_equal(pool->nr_idle, 0);
+	atomic_store(&pool->deserted, false);
+}
+
 /* One more idle worker may stay for each idle_ratio busy ones. */
 static void test_ratio(void **state)
 {
@@ -334,6 +358,8 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_the_young_wait_their_turn, setup),
 		cmocka_unit_test_setup(test_a_used_worker_is_young, setup),
+		cmocka_unit_test_setup(test_deserted_ones_end_after_their_work,
+				       setup),
 		cmocka_unit_test_setup(test_ratio, setup),
 		cmocka_unit_test_setup(test_timeout_is_a_parameter, setup),
 	};
