@@ -305,8 +305,10 @@ void os_look_at_cpus(void)
 	if (topo.nr_real || !get_mask(0, topo.look) ||
 	    !memcmp(topo.look, topo.last, topo.mask_size))
 		return;
+	/* In this order: a child that is forked in between sees that last is old, and
+	 * does it again. */
+	grant(topo.look);
 	memcpy(topo.last, topo.look, topo.mask_size);
-	grant(topo.last);
 }
 
 /* --- who runs where --- */
