@@ -255,6 +255,12 @@ void cm_stop_running(struct pool *pool, struct worker *w)
 	(void)before;
 }
 
+void cm_forget_runner(struct pool *pool, struct worker *w)
+{
+	if (atomic_load_explicit(&pool->runner, memory_order_relaxed) == w->tid)
+		atomic_store_explicit(&pool->runner, 0, memory_order_relaxed);
+}
+
 void cm_set_asleep(struct pool *pool, struct worker *w, bool asleep)
 {
 	if (w->asleep == asleep)

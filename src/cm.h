@@ -75,6 +75,9 @@ void cm_leave_waiting(struct pool *pool) REQUIRES(pool->lock);
 /* Transitions of a worker. */
 void cm_start_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_stop_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+/* It leaves the pool: what its thread does from now on says nothing about the pool,
+ * and its number may become another's. */
+void cm_forget_runner(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_set_asleep(struct pool *pool, struct worker *w, bool asleep)
 	REQUIRES(pool->lock);
 void cm_set_intensive(struct pool *pool, struct worker *w) REQUIRES(pool->lock);

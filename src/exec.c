@@ -402,6 +402,7 @@ void exec_rescue(struct worker *w, struct pool *pool, struct work_struct *work)
 	}
 	list_del(&w->entry);
 	cm_stop_running(pool, w);
+	cm_forget_runner(pool, w);
 	pool_drain(pool);
 }
 
@@ -438,6 +439,7 @@ void *exec_thread(void *arg)
 		if (unlikely(w->die))
 			break;
 	}
+	cm_forget_runner(pool, w);
 	pool_unlock(pool);
 	worker_free(w);
 	/* The last one: who pushed before that could still wake nobody else. */

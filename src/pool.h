@@ -71,7 +71,8 @@ struct pool {
 	_Atomic bool tiny;	 /* A: items are so short that one worker keeps
 				   up with them; under lock. BH: always */
 	_Atomic bool cpu_idle;	 /* A: a sentinel ran while work waited */
-	_Atomic int runner;	 /* A: thread last counted; under lock */
+	_Atomic int runner;	 /* A: thread last counted, if it has not left
+				   the pool, or 0; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
 	_Atomic unsigned long seen_seq; /* A: and seq was this */
 	_Atomic uint64_t seen_until;	/* A: too old to believe from then on */

@@ -76,7 +76,8 @@ static bool runner_runs(struct pool *pool)
 	uint64_t until = os_now() + BELIEVE_NS;
 	enum os_thread_state state;
 
-	if (!atomic_load(&pool->pinned) || atomic_load(&pool->nr_running) != 1)
+	if (!tid || !atomic_load(&pool->pinned) ||
+	    atomic_load(&pool->nr_running) != 1)
 		return false;
 	state = os_watched_state(tid);
 	if (state == OS_THREAD_ASLEEP) {

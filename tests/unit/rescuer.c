@@ -148,6 +148,8 @@ static void test_not_before_its_time(void **state)
 	assert_true(ran_is("h"));
 	assert_int_equal(house.pwqs[0].maydays, 1);
 	assert_int_equal(house.pwqs[0].rescued, 1);
+	/* Bound to no CPU any more, it is none of those that hotplug.c asks. */
+	assert_int_equal(here->runner, 0);
 	assert_int_equal(here->nr_running, 0);
 	assert_true(list_empty(&here->busy));
 }
