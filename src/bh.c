@@ -40,6 +40,7 @@
 #include "bh.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ struct outer {
 	struct worker *worker;
 	uint32_t gen;
 	int err;
+	int cancel; /* whether pthread_cancel() may end it */
 };
 
 static const struct slice unlimited = { .limited = false };
@@ -92,10 +94,12 @@ struct worker *bh_self(void)
 	return worker_tls_gen == os_generation() ? bh_tls : NULL;
 }
 
+/* It is not to be cancelled in an item, which is somebody else's, and with the lock. */
 static struct outer enter(void)
 {
-	struct outer outer = { worker_tls, worker_tls_gen, errno };
+	struct outer outer = { worker_tls, worker_tls_gen, errno, 0 };
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &outer.cancel);
 	worker_tls = NULL;
 	worker_tls_gen = os_generation();
 	return outer;
@@ -106,6 +110,7 @@ static void leave(const struct outer *outer)
 	worker_tls_gen = outer->gen;
 	worker_tls = outer->worker;
 	errno = outer->err;
+	pthread_setcancelstate(outer->cancel, NULL);
 }
 
 static int cpu_of(struct bh_cpu *bh)

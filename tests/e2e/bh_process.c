@@ -257,6 +257,45 @@ TEST(softirq_action, .one_cpu = true)
 	check_library_works();
 }
 
+static void be_cancelled(struct item *it)
+{
+	(void)it;
+	pthread_testcancel();
+}
+
+static void *act_cancelled(void *arg)
+{
+	struct item *it = arg;
+
+	pthread_cancel(pthread_self());
+	queue_work(system_bh_wq, &it->work);
+	workqueue_softirq_action(false);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* An item is not the caller's: a caller that is cancelled in it ends afterwards,
+ * without the CPU's lock. */
+TEST(softirq_action_and_cancellation, .one_cpu = true)
+{
+	struct sched_param two = { .sched_priority = 2 };
+	static struct item it;
+	pthread_t t;
+	void *ret;
+
+	workqueue_init();
+	wait_for(has_thread(nth_cpu(0)));
+	if (sched_setscheduler(0, SCHED_FIFO, &two))
+		skip("SCHED_FIFO is not permitted");
+	item_init(&it);
+	it.hook = be_cancelled;
+	ASSERT_EQ(pthread_create(&t, NULL, act_cancelled, &it), 0);
+	ASSERT_EQ(pthread_join(t, &ret), 0);
+	EXPECT(ret == PTHREAD_CANCELED);
+	EXPECT_EQ(item_runs(&it), 1);
+	check_library_works();
+}
+
 static struct item own;
 
 static void act_in_item(struct item *it)
