@@ -155,6 +155,45 @@ static void forks_during(long (*fn)(void *arg), int forks)
 	check_books();
 }
 
+static long queue_in_line(void *arg)
+{
+	struct work_struct *work = &cell[2 + 3 * (long)arg].work;
+
+	while (!atomic_load(&stop))
+		queue_work(wq[2], work);
+	return 0;
+}
+
+/* Threads of the parent that were queueing are not waited for. */
+static void child_moves_the_line(void)
+{
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+
+	CHECK(attrs);
+	attrs->nice = 5;
+	CHECK(!apply_workqueue_attrs(wq[2], attrs));
+	free_workqueue_attrs(attrs);
+	check_queue(wq[2]);
+}
+
+TEST(during_ordered_queueing, .timeout = 60)
+{
+	struct thread t[2];
+
+	need_busy_fork();
+	make_report();
+	cells_init();
+	for (long i = 0; i < 2; i++)
+		thread_start(&t[i], queue_in_line, (void *)i);
+	for (int i = 0; i < 20; i++)
+		in_child(FORK, child_moves_the_line);
+	atomic_store(&stop, true);
+	for (int i = 0; i < 2; i++)
+		thread_join(&t[i]);
+	for (int i = 0; i < 3; i++)
+		destroy_workqueue(wq[i]);
+}
+
 TEST(during_queueing, .timeout = 60)
 {
 	forks_during(queue_all_the_time, 12);
