@@ -441,7 +441,7 @@ void *exec_thread(void *arg)
 	}
 	cm_forget_runner(pool, w);
 	pool_unlock(pool);
-	worker_free(w);
+	worker_leave(w);
 	/* The last one: who pushed before that could still wake nobody else. */
 	if (pool_waiting(pool))
 		cm_kick(pool);

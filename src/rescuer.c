@@ -261,7 +261,7 @@ static void *rescuer_thread(void *arg)
 	setup(r);
 	while ((pwq = wait_for_call(r)))
 		answer(r, pwq);
-	worker_free(r->worker);
+	worker_leave(r->worker);
 	/* The last that is done with it. */
 	completion_complete(&r->ended);
 	return NULL;

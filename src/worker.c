@@ -76,6 +76,12 @@ void worker_free(struct worker *worker)
 	unlock(&slot_lock);
 }
 
+void worker_leave(struct worker *worker)
+{
+	worker_tls = NULL;
+	worker_free(worker);
+}
+
 /*
  * No thread of the parent exists here but the one that forked, perhaps inside an
  * item, and the caller may be yet another. Records of workers with an item are

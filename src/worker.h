@@ -91,6 +91,9 @@ static inline struct worker *worker_self(void)
 
 /* Memory for a new worker of @pool, or NULL. */
 struct worker *worker_alloc(struct pool *pool);
+/* Give back the calling thread's own record: what the thread does from then on, in
+ * destructors of the program, it does as nobody. */
+void worker_leave(struct worker *worker);
 void worker_free(struct worker *worker);
 void worker_reset_all(void); /* in a forked child */
 

@@ -168,6 +168,54 @@ TEST(workers_come_home)
 	destroy_workqueue(wq);
 }
 
+static pthread_key_t key;
+static _Atomic bool ends, may_end;
+static struct work_struct *_Atomic last_work;
+
+static void set_key(struct item *it)
+{
+	pthread_setspecific(key, it);
+}
+
+static void at_end(void *arg)
+{
+	(void)arg;
+	atomic_store(&ends, true);
+	wait_for(atomic_load(&may_end));
+	atomic_store(&last_work, current_work());
+	atomic_store(&ends, false);
+}
+
+/* What a thread has left to do at its end it does as nobody: its record may be
+ * another worker's by then. */
+TEST(worker_that_ends_is_none)
+{
+	struct workqueue_struct *wq = alloc_workqueue("short", WQ_UNBOUND, 0);
+	static struct item it, others[N];
+
+	need_detector();
+	pthread_key_create(&key, at_end);
+	apply(wq, 1, WQ_AFFN_SYSTEM, -1);
+	item_init(&it);
+	it.hook = set_key;
+	EXPECT(queue_work(wq, &it.work));
+	destroy_workqueue(wq);
+	wait_for(atomic_load(&ends));
+	wq = alloc_workqueue("next", WQ_UNBOUND, 0);
+	for (int i = 0; i < N; i++) {
+		item_init_held(&others[i]);
+		EXPECT(queue_work(wq, &others[i].work));
+	}
+	for (int i = 0; i < N; i++)
+		wait_for(item_started(&others[i]));
+	atomic_store(&may_end, true);
+	wait_for(!atomic_load(&ends));
+	EXPECT(!atomic_load(&last_work));
+	for (int i = 0; i < N; i++)
+		item_release(&others[i]);
+	destroy_workqueue(wq);
+}
+
 TEST(equal_attributes_share_workers)
 {
 	struct workqueue_struct *a = alloc_workqueue("a", WQ_UNBOUND, 0);
