@@ -39,15 +39,30 @@ static void complete_waiters(struct pool *pool, struct work_struct *work)
 	}
 }
 
+/*
+ * Who still runs a listed item. Of an ordered workqueue that has moved, the item may
+ * run in the old pool, which its word does not tell, and then the new pwq is plugged.
+ */
+static struct worker *find_runner(struct pool *pool, struct work_struct *work,
+				  unsigned long word) REQUIRES(pool->lock)
+{
+	struct pwq *pwq = word_pwq(word);
+	struct worker *w = NULL;
+
+	if (word & WORD_COLLIDES)
+		w = pool_find_busy(pool, work);
+	if (!w && unlikely(atomic_load(&pwq->plugged)))
+		w = worker_find(work, pwq->wq);
+	return w;
+}
+
 /* Take a listed item out; its word keeps the worker that still runs it. */
 static unsigned long dequeue(struct pool *pool, struct work_struct *work,
 			     unsigned long word) REQUIRES(pool->lock)
 {
 	unsigned long idle = word_gen(os_generation()) | CMWQ_WORK_IDLE;
-	struct worker *w = NULL;
+	struct worker *w = find_runner(pool, work, word);
 
-	if (word & WORD_COLLIDES)
-		w = pool_find_busy(pool, work);
 	if (w)
 		idle = word_gen(os_generation()) | (unsigned long)w->slot
 							   << WORD_SLOT_SHIFT;

@@ -111,6 +111,24 @@ struct worker *pool_find_busy(struct pool *pool, struct work_struct *work)
 	return NULL;
 }
 
+struct worker *worker_find(struct work_struct *work,
+			   struct workqueue_struct *wq)
+{
+	struct worker *worker;
+	unsigned int n;
+
+	/* A worker that runs something has had its slot for long. */
+	lock(&slot_lock);
+	n = nr_slots;
+	unlock(&slot_lock);
+	for (unsigned int i = 0; i < n; i++) {
+		worker = worker_of_slot(i);
+		if (worker && worker_runs_for(worker, work, wq))
+			return worker;
+	}
+	return NULL;
+}
+
 void worker_leave_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
 	if (!w->is_idle)

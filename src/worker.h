@@ -131,6 +131,11 @@ static inline struct pwq *worker_runs_for(struct worker *worker,
 	return func == work->func && its_wq == wq ? pwq : NULL;
 }
 
+/* For the owner of @work: the worker, of whatever pool, that runs it as an item of
+ * @wq, or NULL. Takes long; for when nothing tells where to look. */
+struct worker *worker_find(struct work_struct *work,
+			   struct workqueue_struct *wq);
+
 /* Where the workers of a pool may run, for os_thread_move(). */
 static inline int worker_cpu(struct pool *pool)
 {

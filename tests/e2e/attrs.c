@@ -318,6 +318,11 @@ TEST(flush_across)
 	destroy_workqueue(wq);
 }
 
+static long do_cancel(void *work)
+{
+	return cancel_work_sync(work);
+}
+
 /* The new pwq of an ordered queue is plugged until the old one is empty. */
 TEST(ordered_waits_for_the_old)
 {
@@ -372,6 +377,27 @@ TEST(ordered_back_and_forth)
 			order = it[i].order;
 		}
 	}
+	destroy_workqueue(wq);
+}
+
+/* Its run goes on in the old pool, where nobody looks who only knows the new one. */
+TEST(ordered_cancel_waits_for_the_old)
+{
+	struct workqueue_struct *wq = alloc_ordered_workqueue("line", 0);
+	static struct item it;
+	struct thread t;
+
+	item_init_held(&it);
+	EXPECT(queue_work(wq, &it.work));
+	wait_for(item_started(&it));
+	apply(wq, 1, WQ_AFFN_DFL, -1);
+	EXPECT(queue_work(wq, &it.work));
+	thread_start(&t, do_cancel, &it.work);
+	EXPECT(thread_asleep(&t));
+	EXPECT_EQ(item_runs(&it), 0);
+	item_release(&it);
+	EXPECT_EQ(thread_join(&t), true);
+	EXPECT_EQ(item_runs(&it), 1);
 	destroy_workqueue(wq);
 }
 
