@@ -645,9 +645,6 @@ static void reset(struct workqueue_struct *wq)
 		rescuer_reset(wq->rescuer);
 	for_each_pwq (pwq, wq) {
 		pwq->max_active = limit_alone(wq);
-		/* Not in pwq_reset(): a late one may leave a record in its next
-		 * life. */
-		atomic_store(&pwq->pushers, 0);
 		pwq_reset(pwq);
 	}
 }

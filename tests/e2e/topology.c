@@ -252,6 +252,20 @@ static void queue_watched(struct workqueue_struct *wq, int i)
 	atomic_store(&window_closes, i);
 }
 
+/* From then on the tick is on: the timer thread has been through its duties when
+ * it fires what is armed after that. */
+static void leave_two_waiting(struct workqueue_struct *wq)
+{
+	static DECLARE_WORK(one, nothing);
+	static DECLARE_WORK(other, nothing);
+	static DECLARE_DELAYED_WORK(timed, nothing);
+
+	queue_work_on(0, wq, &one);
+	queue_work_on(71, wq, &other);
+	ASSERT(schedule_delayed_work(&timed, 1));
+	wait_for(!delayed_work_pending(&timed));
+}
+
 TEST(queue_on_two_shards, .hidden = true)
 {
 	struct workqueue_struct *wq = alloc_workqueue("shards", WQ_UNBOUND, 0);
@@ -265,6 +279,7 @@ TEST(queue_on_two_shards, .hidden = true)
 		queue_work_on(i % 2 ? 71 : 0, wq, &holder[i].work);
 	}
 	wait_for(items_started(holder, n) == n);
+	leave_two_waiting(wq);
 	printf("marks %p %p stack %p\n", (void *)&window_opens,
 	       (void *)&window_closes, (void *)&local);
 	fflush(stdout);
