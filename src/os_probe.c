@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -38,19 +39,23 @@ bool os_probe_copy(void *to, const void *from, size_t size)
 	return ok;
 }
 
-/* Reads /proc/thread-self/maps, whose lines begin "start-end rwxp". */
+/*
+ * Reads /proc/thread-self/maps, whose lines begin "start-end rwxp". By raw system
+ * calls: open() and read() are cancellation points, and a thread of the program
+ * that somebody cancels may hold a pool's lock here.
+ */
 struct maps {
-	int fd;
+	long fd;
 	size_t pos, len;
 	char buf[1024];
 };
 
 static int next_char(struct maps *m)
 {
-	ssize_t n;
+	long n;
 
 	if (m->pos == m->len) {
-		n = read(m->fd, m->buf, sizeof(m->buf));
+		n = syscall(SYS_read, m->fd, m->buf, sizeof(m->buf));
 		if (n <= 0)
 			return -1;
 		m->pos = 0;
@@ -98,15 +103,16 @@ static bool next_map(struct maps *m, uintptr_t address, bool *found)
 
 static bool is_mapped_code(const void *address)
 {
-	struct maps m = { .fd = open("/proc/thread-self/maps",
-				     O_RDONLY | O_CLOEXEC) };
+	struct maps m = { .fd = syscall(SYS_openat, AT_FDCWD,
+					"/proc/thread-self/maps",
+					O_RDONLY | O_CLOEXEC) };
 	bool found = false;
 
 	if (m.fd < 0)
 		return true;
 	while (next_map(&m, (uintptr_t)address, &found) && !found)
 		;
-	close(m.fd);
+	syscall(SYS_close, m.fd);
 	return found;
 }
 

@@ -113,6 +113,26 @@ static void test_many_maps(void **state)
 		munmap(p[i], 2 * PAGE);
 }
 
+static void *probe_cancelled(void *page)
+{
+	pthread_cancel(pthread_self());
+	return (void *)(uintptr_t)(os_probe_code(page) + 1);
+}
+
+/* Whoever asks may hold locks, so it is no cancellation point. */
+static void test_cancelled(void **state)
+{
+	char *p = pages(PROT_READ | PROT_EXEC);
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	assert_false(pthread_create(&thread, NULL, probe_cancelled, p + 100));
+	assert_false(pthread_join(thread, &result));
+	assert_int_equal((uintptr_t)result, 2);
+	munmap(p, 2 * PAGE);
+}
+
 static void test_signals(void **state)
 {
 	sigset_t before, now;
@@ -132,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_code),
 		cmocka_unit_test(test_unloaded),
+		cmocka_unit_test(test_cancelled),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_many_maps),
 	};
