@@ -13,8 +13,10 @@
  * The upper bits of a timer's expires hold the epoch in which it was armed: in a
  * forked child the timers of the parent are idle without being visited.
  *
- * Arming makes a system call only if the thread would sleep too long. A slot's
- * bitmap bit may outlive its last timer: that costs one look.
+ * Arming makes a system call only if the thread would sleep too long. Until it has
+ * seen that, everybody who arms one so early makes it: the first who did may have
+ * stopped before that. A slot's bitmap bit may outlive its last timer: that costs
+ * one look.
  *
  * Locks: everything is under wheel.lock, but for the futex word.
  */
@@ -42,7 +44,7 @@
 static struct {
 	struct lock lock;
 	uint64_t clk;	     /* first tick that has not been processed */
-	uint64_t programmed; /* tick for which the thread is set to wake */
+	uint64_t programmed; /* tick until which the thread sleeps; its own */
 	uint64_t epoch;	     /* counts forks; timers of older ones are idle */
 	unsigned long nr;    /* armed timers */
 	bool expiring; /* clk belongs to the thread that calls functions */
@@ -272,17 +274,14 @@ static void run_until(uint64_t now) REQUIRES(wheel.lock)
  * pointer per slot and buy an order that nobody may rely on. */
 static void add(struct cmwq_timer *timer, uint64_t tick, uint64_t now)
 {
-	bool wake = false;
+	bool wake;
 
 	lock(&wheel.lock);
 	timer->expires = tick | wheel.epoch << EPOCH_SHIFT;
 	if (!wheel.nr++ && !wheel.expiring && wheel.clk < ns_to_tick(now))
 		wheel.clk = ns_to_tick(now);
 	enqueue(timer);
-	if (tick < wheel.programmed) {
-		wheel.programmed = tick;
-		wake = true;
-	}
+	wake = tick < wheel.programmed;
 	unlock(&wheel.lock);
 	if (wake)
 		timer_wake();
