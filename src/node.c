@@ -2,6 +2,28 @@
 /* node - what pwqs of one workqueue and NUMA node share. See node.h. */
 #include "node.h"
 
+/* A handler that finds it set has interrupted the holder of such a lock. */
+static __thread volatile bool holding;
+
+static void node_lock(struct node *node) ACQUIRE(node->lock)
+{
+	holding = true;
+	atomic_signal_fence(memory_order_seq_cst);
+	lock(&node->lock);
+}
+
+static void node_unlock(struct node *node) RELEASE(node->lock)
+{
+	unlock(&node->lock);
+	atomic_signal_fence(memory_order_seq_cst);
+	holding = false;
+}
+
+bool node_is_held(void)
+{
+	return holding;
+}
+
 void node_init(struct node *node, int max)
 {
 	lock_init(&node->lock, RANK_NODE);
@@ -28,14 +50,14 @@ struct pool *node_next(struct node *node)
 
 	if (!atomic_load(&node->nr_waiting))
 		return NULL;
-	lock(&node->lock);
+	node_lock(node);
 	if (!list_empty(&node->waiting) &&
 	    atomic_load(&node->nr) < atomic_load(&node->max)) {
 		first = list_first(&node->waiting, struct node_waiter, entry);
 		list_move_tail(&first->entry, &node->waiting);
 		pool = first->pool;
 	}
-	unlock(&node->lock);
+	node_unlock(node);
 	return pool;
 }
 
@@ -51,10 +73,10 @@ void node_wait(struct node *node, struct node_waiter *waiter, struct pool *pool)
 		return;
 	waiter->waiting = true;
 	waiter->pool = pool;
-	lock(&node->lock);
+	node_lock(node);
 	list_add_tail(&waiter->entry, &node->waiting);
 	atomic_fetch_add(&node->nr_waiting, 1);
-	unlock(&node->lock);
+	node_unlock(node);
 }
 
 void node_leave(struct node *node, struct node_waiter *waiter)
@@ -62,8 +84,8 @@ void node_leave(struct node *node, struct node_waiter *waiter)
 	if (!waiter->waiting)
 		return;
 	waiter->waiting = false;
-	lock(&node->lock);
+	node_lock(node);
 	list_del(&waiter->entry);
 	atomic_fetch_sub(&node->nr_waiting, 1);
-	unlock(&node->lock);
+	node_unlock(node);
 }

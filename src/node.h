@@ -55,4 +55,8 @@ void node_wait(struct node *node, struct node_waiter *waiter,
 	       struct pool *pool);
 void node_leave(struct node *node, struct node_waiter *waiter);
 
+/* Does this thread hold the lock of one? Only a signal handler can find that it
+ * does; it must not wait for any. */
+bool node_is_held(void);
+
 #endif

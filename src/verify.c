@@ -380,11 +380,15 @@ uintptr_t verify_inbox(struct pool *pool, uintptr_t head)
 	return (uintptr_t)first | flags;
 }
 
-/* Quietly, and only if nobody has the lock: he will drain the inbox. */
+/* Quietly, and only if nobody has the lock: he will drain the inbox. A handler that
+ * interrupted the holder of a node's lock, which a drain may want, leaves it to
+ * whoever is next. */
 void verify_pushed(struct pool *pool)
 {
 	sigset_t before;
 
+	if (node_is_held())
+		return;
 	os_signals_block(&before);
 	if (lock_try(&pool->lock)) {
 		pool_drain(pool);

@@ -6,7 +6,9 @@
  */
 #include "harness.h"
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #define ON .params = "cmwq.objects=1"
@@ -557,6 +559,49 @@ TEST(show_overwritten, ON)
 		end_jobs();
 	}
 	check_library_works();
+}
+
+/* --- in signal handlers --- */
+
+static struct work_struct in_handler;
+static _Atomic int handled;
+
+static void queue_in_handler(int sig)
+{
+	(void)sig;
+	queue_work_on(2, wq, &in_handler);
+	atomic_fetch_add(&handled, 1);
+}
+
+static void set_alarm(long us)
+{
+	struct itimerval it = { { 0, us }, { 0, us } };
+
+	ASSERT_EQ(setitimer(ITIMER_REAL, &it, NULL), 0);
+}
+
+/* One that interrupts whoever has the lock of what two pods share. */
+TEST(handler_beside_a_pod, ON, .timeout = 60,
+     .topology = "pack:2 [numa] l3:2 core:2 pu:1")
+{
+	struct sigaction sa = { .sa_handler = queue_in_handler,
+				.sa_flags = SA_RESTART };
+	static struct work_struct work;
+
+	workqueue_init_topology();
+	INIT_WORK(&work, run_job);
+	INIT_WORK(&in_handler, run_job);
+	block(alloc_workqueue("pods", WQ_UNBOUND, 1));
+	ASSERT_EQ(sigaction(SIGALRM, &sa, NULL), 0);
+	set_alarm(100);
+	while (atomic_load(&handled) < 10000) {
+		EXPECT(queue_work_on(0, wq, &work));
+		EXPECT(cancel_work(&work));
+		cancel_work(&in_handler);
+	}
+	set_alarm(0);
+	cancel_work(&in_handler);
+	release();
 }
 
 /* --- armed timers --- */
