@@ -30,6 +30,7 @@
 #include "list.h"
 #include "lock.h"
 #include "log.h"
+#include "os_probe.h"
 #include "queue.h"
 #include "work.h"
 #include "worker.h"
@@ -207,6 +208,28 @@ bool grace_take(struct work_struct *work, unsigned long *old)
 	unlock(&grace_lock);
 	complete_flushers(&waiters);
 	return taken;
+}
+
+/* Copies of items are no items: their neighbours do not know them. */
+bool grace_holds(struct work_struct *work)
+{
+	struct list *link = rwork_link(to_rcu_work(work));
+	struct list copy, near;
+	unsigned long word;
+	bool holds;
+
+	if (!os_probe_copy(&word, &work->data, sizeof(word)) ||
+	    !(word_now(word, os_generation()) & WORD_GRACE))
+		return false;
+	lock(&grace_lock);
+	holds = work_load(work) & WORD_GRACE &&
+		os_probe_copy(&copy, link, sizeof(copy)) &&
+		os_probe_copy(&near, copy.next, sizeof(near)) &&
+		near.prev == link &&
+		os_probe_copy(&near, copy.prev, sizeof(near)) &&
+		near.next == link;
+	unlock(&grace_lock);
+	return holds;
 }
 
 /* Which flavour's readers it waits for, or NULL. */

@@ -31,6 +31,9 @@ struct work_struct *grace_add(struct grace *grace, struct rcu_work *rwork);
  * not wait for a grace period (any more). */
 bool grace_take(struct work_struct *work, unsigned long *old);
 
+/* Does that memory, which may hold anything, wait for a grace period? */
+bool grace_holds(struct work_struct *work);
+
 /* Wait for the grace period and the run, for @caller. Returns whether there was
  * something to wait for. */
 bool grace_flush(struct work_struct *work, void *caller);

@@ -11,10 +11,12 @@
  * is done with it, and somebody else may use the memory by now. So that is not
  * reported, nor waited for.
  *
- * Locks: none; verify.c takes that of the item's pool, or the wheel's.
+ * Locks: none; verify.c takes that of the item's pool, or the wheel's, and grace.c
+ * its own.
  */
 #include <cmwq/workqueue.h>
 
+#include "grace.h"
 #include "life.h"
 #include "log.h"
 #include "symbol.h"
@@ -22,21 +24,28 @@
 
 static void check(struct work_struct *work, const char *what, void *caller)
 {
-	char name[WQ_NAME_LEN];
+	const char *state = "it waits for a grace period";
+	char name[WQ_NAME_LEN] = "";
 	struct symbol func, at;
+	bool armed = false;
 
 	life_check_early();
-	if (!work || !verify_is_active(work, name))
+	if (!work)
 		return;
+	if (!grace_holds(work)) {
+		if (!verify_is_active(work, name))
+			return;
+		armed = !name[0];
+		state = armed ? "its timer is armed"
+			      : "it is queued on workqueue ";
+	}
 	log_err("item %s at %p %s by %s while %s%s; it is taken back first",
 		symbol_func(&func, work->func), (void *)work, what,
-		symbol_name(&at, caller),
-		name[0] ? "it is queued on workqueue " : "its timer is armed",
-		name);
-	if (name[0])
-		cancel_work(work);
-	else
+		symbol_name(&at, caller), state, name);
+	if (armed)
 		cancel_delayed_work(to_delayed_work(work));
+	else
+		cancel_work(work);
 }
 
 void cmwq_object_begin(struct work_struct *work)

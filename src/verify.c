@@ -451,6 +451,9 @@ bool verify_is_active(struct work_struct *work, char name[WQ_NAME_LEN])
 	    copy.data >> WORD_GEN_SHIFT != os_generation() ||
 	    !(copy.data & WORD_PENDING))
 		return false;
+	/* What is behind it is no timer. */
+	if (!(copy.data & WORD_PWQ) && copy.data & WORD_GRACE)
+		return false;
 	if (copy.data & WORD_PWQ) {
 		pwq = pwq_of_word(copy.data, NULL);
 		return pwq && pwq_pool(pwq) && is_queued(work, pwq, name);

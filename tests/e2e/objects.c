@@ -4,12 +4,13 @@
  * queued, and items that are overwritten while they are. Each is reported, and
  * all others run as if nothing had been.
  */
-#include "harness.h"
+#include "child.h"
 
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <urcu/urcu-bp.h>
 
 #define ON .params = "cmwq.objects=1"
 #define N  6
@@ -131,6 +132,41 @@ TEST(initialised_while_armed, ON)
 	}
 	flush_work(&job[0]->dwork.work);
 	end_jobs();
+}
+
+static bool found_in_grace(struct rcu_work *rwork)
+{
+	bool found;
+
+	urcu_bp_read_lock();
+	queue_rcu_work(system_wq, rwork);
+	log_clear();
+	INIT_RCU_WORK(rwork, run_job);
+	found = log_has_both("is initialised again",
+			     "waits for a grace period");
+	urcu_bp_read_unlock();
+	return found && !work_pending(&rwork->work);
+}
+
+/* Also in a child, where a timer of the same bits would be the parent's. */
+TEST(initialised_in_a_grace_period, ON)
+{
+	struct rcu_work rwork;
+	int status;
+	pid_t pid;
+
+	need_fork();
+	INIT_RCU_WORK(&rwork, run_job);
+	EXPECT(found_in_grace(&rwork));
+	check_library_works();
+	pid = fork();
+	if (!pid)
+		_exit(!found_in_grace(&rwork));
+	ASSERT(pid > 0);
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT(found_in_grace(&rwork));
+	check_library_works();
 }
 
 static void leave_scope(bool delayed)
