@@ -491,6 +491,8 @@ void apply_params(void)
 {
 	static long scope = WQ_AFFN_CACHE_SHARD; /* registry lock */
 
+	/* In a child it may be the first call: somebody may have the lock. */
+	life_check_early();
 	lock(&registry_lock);
 	set_round_robin(param_get(debug_force_rr_cpu));
 	if (scope != param_get(default_affinity_scope)) {

@@ -209,6 +209,37 @@ TEST(during_alloc_and_destroy, .timeout = 60)
 	forks_during(alloc_and_destroy, 40);
 }
 
+static long look_at_all(void *arg)
+{
+	char buf[4096];
+
+	(void)arg;
+	while (!atomic_load(&stop))
+		ASSERT(cmwq_sysfs_read("", buf, sizeof(buf)) > 0);
+	return 0;
+}
+
+static void child_sets_a_parameter(void)
+{
+	CHECK(!cmwq_param_set("workqueue.debug_force_rr_cpu", 0));
+	check_queue(system_percpu_wq);
+}
+
+/* No handler of ours runs, and somebody has the list of workqueues. */
+TEST(child_begins_with_a_parameter, .timeout = 60)
+{
+	struct thread t;
+	int i;
+
+	need_busy_fork();
+	make_report();
+	thread_start(&t, look_at_all, NULL);
+	for (i = 0; i < 100; i++)
+		in_child(UNDERSCORE_FORK, child_sets_a_parameter);
+	atomic_store(&stop, true);
+	thread_join(&t);
+}
+
 static long fork_repeatedly(void *arg)
 {
 	int i;
