@@ -22,6 +22,18 @@ unsigned long cmwq_jiffies(void)
 	return (unsigned long)(os_now() / NSEC_PER_MSEC);
 }
 
+/* It will not be queued. As far as it is still an item, whoever takes it back must not
+ * wait for that. */
+static void give_up(struct work_struct *work)
+{
+	unsigned long word = atomic_load(work_word(work));
+
+	if (word >> WORD_GEN_SHIFT == os_generation() &&
+	    (word & (WORD_PENDING | WORD_PWQ)) == WORD_PENDING)
+		atomic_compare_exchange_strong(work_word(work), &word,
+					       word & ~WORD_PENDING);
+}
+
 static void fire(struct cmwq_timer *timer)
 {
 	struct delayed_work *dwork =
@@ -32,6 +44,7 @@ static void fire(struct cmwq_timer *timer)
 		queue_refuse("item of a delayed work%s, at %p, was overwritten "
 			     "while its timer was armed; it is lost",
 			     "", work);
+		give_up(work);
 		return;
 	}
 	queue_owned(dwork->cpu, dwork->wq, work,

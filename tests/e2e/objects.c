@@ -688,6 +688,12 @@ TEST(item_overwritten_while_armed, ON)
 	wait_for(log_count("was overwritten while its timer was armed") == 3);
 	check_library_works();
 	EXPECT_EQ(runs[0] + runs[1] + runs[2], 0);
+	/* What is still an item is idle. */
+	EXPECT(!work_pending(&job[2]->dwork.work));
+	EXPECT(!cancel_delayed_work_sync(&job[2]->dwork));
+	EXPECT(queue_delayed_work(system_wq, &job[2]->dwork, 1));
+	wait_for(runs[2]);
+	flush_work(&job[2]->dwork.work);
 	end_jobs();
 }
 
