@@ -65,11 +65,12 @@ END
 scripts/build.sh "$dir" --cross-file "$root/cross.ini" -Dtools=false \
 	-Dbenches=false -Dexamples=false
 
-# What the emulator cannot show: it keeps threads and signals of its own, which
-# these tests would find in /proc, and its fork() is not safe beside threads.
+# What the emulator cannot show: it keeps threads, signals and memory of its own,
+# which these tests would find in /proc, is no judge of who runs at once, and its
+# fork() is not safe beside threads.
 tests=$(meson test -C "$dir" --no-rebuild --list --suite unit --suite e2e |
 	sed -n 's,.* / ,,p' |
-	grep -vxE 'context|inherit|init|fork|fork_storm|rcu_fork')
+	grep -vxE 'context|inherit|init|quota|os_probe|objects|fork|fork_storm|rcu_fork')
 
 # Emulated threads are slow.
 CMWQ_TEST_TIMEOUT_SCALE=${CMWQ_TEST_TIMEOUT_SCALE:-5}

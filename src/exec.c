@@ -358,6 +358,24 @@ static void follow_pool(struct worker *w, struct pool *pool)
 }
 
 /*
+ * See that a worker stays in reserve. Not counted as running meanwhile: asleep in the
+ * creation of a thread one holds up nobody. False: somebody else has started in a
+ * bound pool, which may have been the reserve; the caller is it then.
+ */
+static bool leave_reserve(struct pool *pool) REQUIRES(pool->lock)
+{
+	while (manager_is_needed(pool)) {
+		bool created = manager_create(pool);
+
+		if (pool_bound(pool) && !cm_may_start(pool))
+			return false;
+		if (!created)
+			break;
+	}
+	return true;
+}
+
+/*
  * Become busy, with a worker left in reserve, and work until not wanted. Only
  * workers that hold the lock or run an item are busy and counted as running,
  * so whatever else one is found asleep in can be held against its item.
@@ -368,8 +386,7 @@ static bool start_working(struct worker *w, struct pool *pool)
 	if (!wanted(w, pool))
 		return false;
 	worker_leave_idle(w, pool);
-	if (unlikely(manager_keep_reserve(pool)) && pool_bound(pool) &&
-	    !cm_may_start(pool))
+	if (!leave_reserve(pool))
 		return false;
 	follow_pool(w, pool);
 	cm_start_running(pool, w);

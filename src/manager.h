@@ -21,22 +21,21 @@ static inline bool manager_lacks_worker(struct pool *pool) REQUIRES(pool->lock)
 	       atomic_load(&pool->nr_threads) == pool->nr_workers;
 }
 
+/* No worker is idle, and none is being created. */
+static inline bool manager_is_needed(struct pool *pool) REQUIRES(pool->lock)
+{
+	return unlikely(!pool->nr_idle && !pool->managed &&
+			atomic_load(&pool->nr_threads) == pool->nr_workers);
+}
+
 /*
  * Keep one idle worker in reserve, or one that is being created: others may
- * leave the pool without one meanwhile, so the manager looks again. True if it
- * dropped the lock. The caller is not counted as running: asleep in the creation
- * of a thread he holds up nobody.
+ * leave the pool without one while the lock is dropped, so it looks again.
  */
-static inline bool manager_keep_reserve(struct pool *pool) REQUIRES(pool->lock)
+static inline void manager_keep_reserve(struct pool *pool) REQUIRES(pool->lock)
 {
-	bool dropped = false;
-
-	while (unlikely(manager_lacks_worker(pool))) {
-		dropped = true;
-		if (!manager_create(pool))
-			break;
-	}
-	return dropped;
+	while (manager_is_needed(pool) && manager_create(pool))
+		;
 }
 
 /* The pool lost its last user: idle workers end now. */

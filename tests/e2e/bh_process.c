@@ -386,6 +386,7 @@ TEST(fork_while_items_wait)
 {
 	int i;
 
+	need_busy_fork();
 	log_ignore("slept");
 	make_report();
 	wq = alloc_workqueue("bh", WQ_BH, 0);
@@ -427,6 +428,7 @@ TEST(fork_in_an_item)
 	struct item it;
 	int status;
 
+	need_busy_fork();
 	log_ignore("slept");
 	make_report();
 	item_init(&it);

@@ -28,6 +28,8 @@ static inline void need_fork(void)
 #ifdef __SANITIZE_THREAD__
 	skip("not with ThreadSanitizer");
 #endif
+	if (getenv("MESON_EXE_WRAPPER"))
+		skip("an emulator's fork() is not safe beside threads");
 }
 
 /* AddressSanitizer's allocator may be locked by another thread at the time of a

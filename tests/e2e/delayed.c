@@ -136,7 +136,7 @@ TEST(results)
 	wait_for(item_runs(&it) == 1);
 	EXPECT(delayed_work_pending(&it.dwork));
 	EXPECT(cancel_delayed_work(&it.dwork));
-	EXPECT(item_idle(&it));
+	wait_for(item_idle(&it));
 	destroy_workqueue(wq);
 }
 

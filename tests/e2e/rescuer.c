@@ -567,7 +567,7 @@ TEST(forked)
 {
 	struct item it;
 
-	need_fork();
+	need_busy_fork();
 	become_ordinary();
 	need_detector();
 	make_report();
@@ -591,7 +591,7 @@ static void child_destroys(void)
 
 TEST(forked_and_destroyed)
 {
-	need_fork();
+	need_busy_fork();
 	make_report();
 	inherited = reclaim("inherit", WQ_UNBOUND);
 	in_child(FORK, child_destroys);
@@ -618,7 +618,7 @@ static void child_waits_for_it(void)
 
 TEST(forked_without_threads)
 {
-	need_fork();
+	need_busy_fork();
 	make_report();
 	inherited = reclaim("inherit", WQ_PERCPU);
 	in_child(FORK, child_waits_for_it);

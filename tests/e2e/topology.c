@@ -100,7 +100,8 @@ static void touch_every_cpu(void)
 	destroy_workqueue(wq);
 	EXPECT(threads > 256 && threads <= 3 * 256 + 1);
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-	EXPECT(kib <= threads * 64);
+	if (!getenv("MESON_EXE_WRAPPER")) /* an emulator's own */
+		EXPECT(kib <= threads * 64);
 #endif
 }
 
