@@ -9,6 +9,8 @@ TREE ?= /usr/share/doc /usr/include
 # For the test targets, e.g. TESTARGS="--suite e2e" or TESTARGS="queue".
 TESTARGS ?=
 BENCHARGS ?=
+# For bench-peers, e.g. PEERARGS="--only submit1 --rounds 5".
+PEERARGS ?=
 # For test-kernel: sequences of the storm; Debian suites, the first that can be had
 # (default: the newest kernel); KERNELARGS=--write updates docs/CONFORMANCE.md.
 STORM ?= 200
@@ -20,7 +22,7 @@ deps := scripts/install-deps.sh
 test := scripts/test.sh
 
 .PHONY: all help run test test-debug test-sanitize test-asan test-tsan
-.PHONY: test-detectors test-objects test-arm64 test-kernel bench clang format
+.PHONY: test-detectors test-objects test-arm64 test-kernel bench bench-peers clang format
 .PHONY: check-format floors models install clean
 
 all: ## build everything in build/release
@@ -95,6 +97,13 @@ bench: ## measure; compares with the targets
 	@$(deps) run
 	@$(build) build/release --prefix=$(PREFIX)
 	@build/release/bench/cmwq-bench $(BENCHARGS)
+
+bench-peers: ## measure the same on cmwq and on what one could use instead
+	@$(deps) peers || echo "bench-peers: going on with what is there"
+	@scripts/peers.sh
+	@bench/peers/run.py $(PEERARGS) || echo "bench-peers: some runs failed, see above"
+	@bench/peers/report.py --svg build/peers --markdown build/peers/report.md
+	@echo "bench-peers: build/peers/report.md, results.json and plots"
 
 clang: ## build everything with clang, warnings and lock contracts as errors
 	@$(deps) all

@@ -12,24 +12,16 @@
  *	measures.c  the table: scenarios, rows, targets
  *	child.c     one scenario in a process, with a time limit
  *	report.c    medians, the printed table, JSON
- *	util.c      clocks, pinning, gates, percentiles
+ *	util.h      clocks, pinning, gates, the usage of threads; also used by
+ *	            the peers' programs in peers/
  *	the rest    scenarios, by what they measure
  */
 #ifndef CMWQ_BENCH_H
 #define CMWQ_BENCH_H
 
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
+#include "util.h"
 
-#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
-#define NSEC_PER_USEC  1000ULL
-#define NSEC_PER_MSEC  1000000ULL
-#define NSEC_PER_SEC   1000000000ULL
-#define CACHELINE      64
 #define MAX_RUNS       99
 #define MAX_VALUES     16
 #define VALUE_NAME_LEN 32
@@ -109,46 +101,6 @@ void report_store(struct report *r, size_t sc, int run,
 void report_header(const struct report *r, FILE *f);
 void report_table(const struct report *r, FILE *f);
 int report_json(const struct report *r);
-
-/* util.c */
-
-uint64_t now_ns(void);
-uint64_t thread_cpu_ns(void);
-void sleep_ns(uint64_t ns);
-void burn_cpu_ns(uint64_t ns);
-void cpu_relax(void);
-
-/* CPUs this process may use, as it was started; not changed by pin_to(). */
-int nr_cpus(void);
-int nth_cpu(int n);
-void pin_to(int cpu);
-void unpin(void);
-
-void sort_doubles(double *v, size_t n);
-double percentile(const double *sorted, size_t n, double p);
-double median_of(double *v, size_t n);
-
-/*
- * A gate: one thread sleeps on it, another one opens it. Opening always makes
- * the futex call, so that the price of a wakeup does not depend on luck.
- */
-struct gate {
-	_Alignas(CACHELINE) atomic_uint word;
-};
-
-void gate_open(struct gate *g);
-void gate_wait(struct gate *g);
-void gate_reset(struct gate *g);
-
-/* Prints to stderr and ends the process: the scenario has failed. */
-_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-/* pingpong.c: ns per futex round trip between two threads, for floor.c too */
-
-struct partner;
-struct partner *partner_start(int cpu);
-double partner_round_trip(struct partner *p, int rounds);
-void partner_stop(struct partner *p);
 
 /* The scenarios; each returns BENCH_OK, or does not return. */
 

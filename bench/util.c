@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * util.c - clocks, CPUs, gates and percentiles for the scenarios.
+ * util.c - clocks, CPUs, gates and percentiles.
  *
  * Nothing here uses the library that is measured.
  */
@@ -8,14 +8,15 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <math.h>
-#include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench.h"
+#include "util.h"
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -41,6 +42,16 @@ void sleep_ns(uint64_t ns)
 			       (long)(ns % NSEC_PER_SEC) };
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+void sleep_until(uint64_t ns)
+{
+	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC),
+			       (long)(ns % NSEC_PER_SEC) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) ==
+	       EINTR)
 		;
 }
 
@@ -163,10 +174,10 @@ void die(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("cmwq-bench: ", stderr);
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
-	_exit(BENCH_FAILED);
+	_exit(1);
 }

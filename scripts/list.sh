@@ -3,7 +3,7 @@
 #
 # list.sh - what the build finds in the tree. Meson asks at configure time.
 #
-#	list.sh sources DIR	C files below DIR, one per line
+#	list.sh sources DIR	C files of DIR, one per line
 #	list.sh programs DIR	C files of DIR that have a main(), one per line
 #	list.sh tests DIR	C files of DIR as PATH;TIMEOUT;PARALLEL;ROOMS
 #	list.sh cases DIR	C files of DIR with cases of tests/conformance
@@ -58,7 +58,7 @@ pages()
 
 case "${1:-}" in
 sources)
-	files "$2" 9 '*.c'
+	files "$2" 1 '*.c'
 	;;
 programs)
 	files "$2" 1 '*.c' | while IFS= read -r f; do
@@ -84,7 +84,7 @@ pages)
 	pages
 	;;
 signature)
-	for d in src bench tools; do
+	for d in src bench bench/peers tools/cmwq-sum; do
 		"$0" sources "$d"
 	done
 	"$0" programs examples

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tasks.c - arrays of tasks, what ran where, calibrated spinning.
+ *
+ * Nothing here is in a measured path but count_task() and spin_ns(), which are the
+ * work that tasks do.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "shared.h"
+
+#define NR_THREADS 8192
+#define ALIGN	   16
+#define CALIBRATE  100000
+#define TRIALS	   50
+
+static struct counter {
+	_Alignas(CACHELINE) atomic_ulong n;
+} counters[NR_THREADS];
+static atomic_uint nr_counters;
+static _Thread_local struct counter *my_counter;
+
+static double loops_per_ns;
+
+static size_t task_space(void)
+{
+	return (peer_task_size + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+struct tasks tasks_new(int n, size_t data, peer_fn *fn)
+{
+	struct tasks tasks = { .n = n };
+	int i;
+
+	/* Without data as dense as the library's own struct allows. */
+	tasks.stride = data ? task_space() + (data + ALIGN - 1) / ALIGN * ALIGN
+			    : (peer_task_size + 7) / 8 * 8;
+	tasks.base = calloc((size_t)n, tasks.stride);
+	if (!tasks.base)
+		die("no memory for %d tasks", n);
+	for (i = 0; i < n; i++)
+		peer_task_init(task_at(&tasks, i), fn);
+	return tasks;
+}
+
+void tasks_free(struct tasks *tasks)
+{
+	free(tasks->base);
+}
+
+struct peer_task *task_at(const struct tasks *tasks, int i)
+{
+	return (struct peer_task *)(tasks->base + (size_t)i * tasks->stride);
+}
+
+void *task_data(struct peer_task *task)
+{
+	return (char *)task + task_space();
+}
+
+static struct counter *new_counter(void)
+{
+	unsigned int n = atomic_fetch_add(&nr_counters, 1);
+
+	if (n >= NR_THREADS)
+		die("more than %d threads took part", NR_THREADS);
+	return &counters[n];
+}
+
+void count_task(void)
+{
+	struct counter *c = my_counter;
+
+	if (!c)
+		c = my_counter = new_counter();
+	/* The only writer: a plain addition, but one others may read. */
+	atomic_store_explicit(
+		&c->n, atomic_load_explicit(&c->n, memory_order_relaxed) + 1,
+		memory_order_release);
+}
+
+uint64_t tasks_counted(void)
+{
+	unsigned int i, n = atomic_load(&nr_counters);
+	uint64_t sum = 0;
+
+	for (i = 0; i < n && i < NR_THREADS; i++)
+		sum += atomic_load_explicit(&counters[i].n,
+					    memory_order_acquire);
+	return sum;
+}
+
+void await_count(uint64_t n, uint64_t ns)
+{
+	if (ns < 20 * NSEC_PER_USEC)
+		ns = 20 * NSEC_PER_USEC;
+	while (tasks_counted() < n)
+		peer_sleep_until(now_ns() + ns);
+}
+
+static atomic_int tasks_left;
+static struct gate none_left;
+
+void expect_tasks(int n)
+{
+	atomic_store(&tasks_left, n);
+	gate_reset(&none_left);
+}
+
+void task_finished(void)
+{
+	if (atomic_fetch_sub(&tasks_left, 1) == 1)
+		peer_done(&none_left);
+}
+
+void await_tasks(void)
+{
+	peer_wait(&none_left);
+}
+
+/* A store per turn, which no compiler leaves out and which takes a fixed time. */
+static void spin(uint64_t loops)
+{
+	volatile uint64_t sink;
+	uint64_t i;
+
+	for (i = 0; i < loops; i++)
+		sink = i;
+	(void)sink;
+}
+
+void spin_calibrate(void)
+{
+	uint64_t start, ns, best = UINT64_MAX;
+	int i;
+
+	for (i = 0; i < TRIALS; i++) {
+		start = now_ns();
+		spin(CALIBRATE);
+		ns = now_ns() - start;
+		if (ns < best)
+			best = ns;
+	}
+	loops_per_ns = (double)CALIBRATE / (double)best;
+}
+
+void spin_ns(uint64_t ns)
+{
+	spin((uint64_t)((double)ns * loops_per_ns));
+}
+
+int threads_now(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	int n = 0;
+
+	if (!f)
+		die("/proc is needed");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Threads: %d", &n) == 1)
+			break;
+	}
+	fclose(f);
+	return n - 1;
+}
+
+void emit_percentiles(double *v, size_t n, const char *prefix)
+{
+	char name[32];
+
+	sort_doubles(v, n);
+	snprintf(name, sizeof(name), "%sp50_us", prefix);
+	emit(name, percentile(v, n, 50));
+	snprintf(name, sizeof(name), "%sp99_us", prefix);
+	emit(name, percentile(v, n, 99));
+}
