@@ -104,7 +104,7 @@ peers)
 	need rustc has rustc
 	need librust-rayon-dev crate rayon
 	need librust-tokio-dev crate tokio
-	need python3-matplotlib python3 -c 'import matplotlib'
+	need python3-matplotlib /usr/bin/python3 -c 'import matplotlib'
 	;;
 sanitize | all)
 	need clang has clang

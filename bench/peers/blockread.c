@@ -189,8 +189,6 @@ int blockread(void)
 {
 	int i, n = work_size(NR_TASKS, 8);
 	struct tasks tasks = tasks_new(n, sizeof(int), block_on);
-	double ideal = (double)n * 2 * CPU_NS / nr_cpus();
-	uint64_t start;
 
 	if (!make_pipes(n / 4))
 		return PEER_CANNOT;
@@ -199,11 +197,11 @@ int blockread(void)
 	for (i = 0; i < n; i++)
 		*(int *)task_data(task_at(&tasks, i)) = i;
 	expect_tasks(n);
-	start = now_ns();
+	span_begin();
 	for (i = 0; i < n; i++)
 		peer_submit(task_at(&tasks, i));
 	await_tasks();
-	emit("makespan_x", (double)(now_ns() - start) / ideal);
+	emit_span(n, 2 * CPU_NS, true);
 	close(dir_fd);
 	rmdir(dir_name);
 	return PEER_OK;

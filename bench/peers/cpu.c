@@ -31,16 +31,14 @@ int oversub(void)
 {
 	int i, n = work_size(NR_BURNERS, 4);
 	struct tasks tasks = tasks_new(n, 0, burner);
-	double ideal = (double)n * BURN_NS / nr_cpus();
 	double before = switches();
-	uint64_t start;
 
 	expect_tasks(n);
-	start = now_ns();
+	span_begin();
 	for (i = 0; i < n; i++)
 		peer_submit(task_at(&tasks, i));
 	await_tasks();
-	emit("makespan_x", (double)(now_ns() - start) / ideal);
+	emit_span(n, BURN_NS, false);
 	emit("switches", switches() - before);
 	return PEER_OK;
 }

@@ -44,6 +44,15 @@ void await_tasks(void);
 void spin_calibrate(void);
 void spin_ns(uint64_t ns);
 
+/*
+ * From when tasks of @task_ns CPU time each are submitted until all have run: the
+ * makespan over the ideal, which is that time spread over all CPUs. For tasks that
+ * block also the CPU time of the process over that: blocking takes CPU time in the
+ * kernel, which nobody can hide.
+ */
+void span_begin(void);
+void emit_span(int n, uint64_t task_ns, bool blocking);
+
 /* Threads of the process, the main one excluded. */
 int threads_now(void);
 

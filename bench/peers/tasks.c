@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tasks.c - arrays of tasks, what ran where, calibrated spinning.
+ * tasks.c - arrays of tasks, what ran where, calibrated spinning, makespans.
  *
  * Nothing here is in a measured path but count_task() and spin_ns(), which are the
  * work that tasks do.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 #include "shared.h"
 
 #define NR_THREADS 8192
@@ -148,6 +148,32 @@ void spin_calibrate(void)
 void spin_ns(uint64_t ns)
 {
 	spin((uint64_t)((double)ns * loops_per_ns));
+}
+
+static uint64_t span_start, span_start_cpu;
+
+static uint64_t process_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+void span_begin(void)
+{
+	span_start_cpu = process_cpu_ns();
+	span_start = now_ns();
+}
+
+void emit_span(int n, uint64_t task_ns, bool blocking)
+{
+	double ideal = (double)n * (double)task_ns / nr_cpus();
+
+	emit("makespan_x", (double)(now_ns() - span_start) / ideal);
+	if (blocking)
+		emit("cpu_x", (double)(process_cpu_ns() - span_start_cpu) /
+				      nr_cpus() / ideal);
 }
 
 int threads_now(void)

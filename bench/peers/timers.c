@@ -7,7 +7,8 @@
  *
  * timers_late: 100,000 timers are armed, the i-th for 200 ms + i x 10 us from its own
  * arming on, so they end spread over a second. Lateness is against the delay that was
- * asked for in the library's unit: for one of milliseconds it is cut to them.
+ * asked for in the library's unit: for one of milliseconds it is cut to them. If the
+ * least of all is negative, timers came early.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,8 @@ static void late(uint64_t (*arm)(struct peer_timer *timer, uint64_t ns),
 	emit_percentiles(us, n, prefix);
 	snprintf(name, sizeof(name), "%smax_us", prefix);
 	emit(name, us[n - 1]);
+	snprintf(name, sizeof(name), "%smin_us", prefix);
+	emit(name, us[0]);
 	free(us);
 	free(timers);
 }
