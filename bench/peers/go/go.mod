@@ -1,0 +1,3 @@
+module cmwq/bench/peers
+
+go 1.19

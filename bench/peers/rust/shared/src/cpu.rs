@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+
+//! More tasks with CPU work than CPUs: does the pool stay out of their way? In a cgroup
+//! with a quota the same program shows what throttling does to it.
+
+use crate::clock::{burn_cpu, now, MSEC};
+use crate::{amount, count, emit, proc, Pool};
+
+const WORK: u64 = 5 * MSEC;
+
+/// The waiter looks every 2 ms, so half a switch per task is its own.
+pub fn oversub<P: Pool>(pool: P) {
+    let n = amount(200);
+    let ideal = (n as u64 * WORK) as f64 / proc::cpus();
+    let before = proc::switches();
+    let start = now();
+    for _ in 0..n {
+        pool.spawn(|| {
+            burn_cpu(WORK);
+            count::task_ran();
+        });
+    }
+    count::await_tasks(n, 2 * MSEC);
+    emit("makespan_x", (now() - start) as f64 / ideal);
+    emit("switches", proc::switches() - before);
+}
