@@ -121,6 +121,8 @@ cat >"$tmp/small.json" <<'END'
   "submit1": {"cmwq": {"item_ns": [30, 10, 20]}, "go": {"item_ns": [40, 41, 45]},
 	"condvar": {"item_ns": [90]}},
   "submit1_percpu": {"cmwq": {"item_ns": [50]}},
+  "pingpong": {"cmwq": {"p50_us": [5]}, "tokio": {"p50_us": [6]},
+	"go-channel": {"p50_us": [0.25]}},
   "chain": {"cmwq": {"item_ns": [25]}, "condvar": {"item_ns": [26]}},
   "chain_percpu": {"cmwq": {"item_ns": [24]}}
  }}
@@ -137,6 +139,7 @@ expect()
 }
 expect '| ns | 20 (10–30) | 50 | go 41 (40–45) | 0.49 | ≤ 0.6 × best peer | yes |'
 expect '| ns | 25 | 24 | condvar 26 | 0.92 | ≤ 0.6 × best peer | **NO** |'
+expect '| us | 5 |  | tokio 6 | 0.83 | ≤ 1 × best peer | yes |'
 expect '| cmwq per-CPU | 50 | 24 |'
 expect '| condvar | 90 | 26 |'
 expect 'glib, submit1: not done after 60 s'
