@@ -31,13 +31,13 @@ enum {
 	NR_VERSIONS
 };
 
-/* All but cpus: whoever calls quota_look(). */
+/* All but cpus: whoever calls quota_look(). On the heap, since arrays for the longest
+ * paths that there may be would be five pages of every process. */
 static _Atomic int cpus = QUOTA_NONE; /* A: quota_look() */
-static char cgroup_text[MAX_TEXT];    /* of /proc/self/cgroup */
-static char new_text[MAX_TEXT];
+static char *cgroup_text; /* of /proc/self/cgroup; NULL: to be read anew */
 static struct {
-	char dir[MAX_PATH]; /* of the process's cgroup; empty: nothing seen */
-	size_t top;	    /* so long is that of the topmost one */
+	char *dir;  /* of the process's cgroup; NULL: nothing seen */
+	size_t top; /* so long is that of the topmost one */
 } where[NR_VERSIONS];
 
 int quota_cpus(void)
@@ -45,9 +45,12 @@ int quota_cpus(void)
 	return atomic_load_explicit(&cpus, memory_order_relaxed);
 }
 
+/* The parent's thread may have been about to free them. */
 void quota_reset(void)
 {
-	cgroup_text[0] = '\0';
+	cgroup_text = NULL;
+	for (int version = V1; version < NR_VERSIONS; version++)
+		where[version].dir = NULL;
 }
 
 /* Is @word one of a list with commas? @end is where the list ends. */
@@ -162,6 +165,19 @@ static const char *below(const char *path, const struct mount *m)
 	return path + len;
 }
 
+/* Without memory nothing is seen. */
+static void set_dir(int version, const char *point, const char *rest)
+{
+	size_t size = strlen(point) + strlen(rest) + 1;
+	char *dir = malloc(size);
+
+	free(where[version].dir);
+	where[version].dir = dir;
+	where[version].top = strlen(point);
+	if (dir)
+		snprintf(dir, size, "%s%s", point, rest);
+}
+
 /* The mount in which the most ancestors can be seen. */
 static void find_dir(char *mounts, const char *path, int version)
 {
@@ -169,7 +185,6 @@ static void find_dir(char *mounts, const char *path, int version)
 	char *save = NULL;
 	struct mount m;
 
-	where[version].dir[0] = '\0';
 	for (char *line = strtok_r(mounts, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		const char *rest;
@@ -181,9 +196,7 @@ static void find_dir(char *mounts, const char *path, int version)
 		    strlen(m.point) + strlen(rest) >= MAX_PATH)
 			continue;
 		best = strlen(m.root);
-		where[version].top = strlen(m.point);
-		snprintf(where[version].dir, MAX_PATH, "%s%s", m.point,
-			 strcmp(rest, "/") ? rest : "");
+		set_dir(version, m.point, strcmp(rest, "/") ? rest : "");
 	}
 }
 
@@ -201,15 +214,16 @@ static char *read_mounts(void)
 	return NULL;
 }
 
-static void find_dirs(void)
+static void find_dirs(const char *text)
 {
 	char path[MAX_PATH];
 
 	for (int version = V1; version < NR_VERSIONS; version++) {
 		char *mounts = NULL;
 
-		where[version].dir[0] = '\0';
-		if (find_path(cgroup_text, version, path))
+		free(where[version].dir);
+		where[version].dir = NULL;
+		if (find_path(text, version, path))
 			mounts = read_mounts();
 		if (mounts)
 			find_dir(mounts, path, version);
@@ -259,25 +273,27 @@ static int parse_v1(const char *quota_text, const char *period_text)
 	return to_cpus(quota, period);
 }
 
-static bool read_in(const char *dir, const char *name, char *buf, size_t size)
+/* The directory is the first @len characters of @dir. */
+static bool read_in(const char *dir, size_t len, const char *name, char *buf,
+		    size_t size)
 {
 	char path[MAX_PATH + 32];
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	snprintf(path, sizeof(path), "%.*s/%s", (int)len, dir, name);
 	return os_read_file(path, buf, size);
 }
 
 /* Of one cgroup. A root has no such file, nor has one without the controller. */
-static int read_quota(const char *dir, int version)
+static int read_quota(const char *dir, size_t len, int version)
 {
 	char quota[64], period[64];
 
 	if (version == V2)
-		return read_in(dir, "cpu.max", quota, sizeof(quota))
+		return read_in(dir, len, "cpu.max", quota, sizeof(quota))
 			       ? parse_v2(quota)
 			       : QUOTA_NONE;
-	if (!read_in(dir, "cpu.cfs_quota_us", quota, sizeof(quota)) ||
-	    !read_in(dir, "cpu.cfs_period_us", period, sizeof(period)))
+	if (!read_in(dir, len, "cpu.cfs_quota_us", quota, sizeof(quota)) ||
+	    !read_in(dir, len, "cpu.cfs_period_us", period, sizeof(period)))
 		return QUOTA_NONE;
 	return parse_v1(quota, period);
 }
@@ -285,33 +301,34 @@ static int read_quota(const char *dir, int version)
 /* From the process's cgroup to the topmost that can be seen. */
 static int read_all(int version)
 {
-	static char dir[MAX_PATH];
+	const char *dir = where[version].dir;
+	size_t len = dir ? strlen(dir) : 0;
 	int least = QUOTA_NONE;
-	char *slash;
 
-	if (!where[version].dir[0])
-		return QUOTA_NONE;
-	strcpy(dir, where[version].dir);
-	for (;;) {
-		int n = read_quota(dir, version);
+	while (dir) {
+		int n = read_quota(dir, len, version);
 
 		if (n < least)
 			least = n;
-		slash = strrchr(dir, '/');
-		if (strlen(dir) <= where[version].top || !slash)
-			return least;
-		*slash = '\0';
+		if (len <= where[version].top)
+			break;
+		/* Its top is a part of it, and does not end in a slash. */
+		while (dir[--len] != '/')
+			;
 	}
+	return least;
 }
 
 void quota_look(void)
 {
+	char text[MAX_TEXT];
 	int v1, v2;
 
-	os_read_file("/proc/self/cgroup", new_text, sizeof(new_text));
-	if (strcmp(new_text, cgroup_text)) {
-		strcpy(cgroup_text, new_text);
-		find_dirs();
+	os_read_file("/proc/self/cgroup", text, sizeof(text));
+	if (!cgroup_text || strcmp(text, cgroup_text)) {
+		free(cgroup_text);
+		cgroup_text = strdup(text);
+		find_dirs(text);
 	}
 	v1 = read_all(V1);
 	v2 = read_all(V2);
