@@ -108,12 +108,28 @@ void os_sleep_ns(uint64_t ns)
 }
 
 /*
- * Explicit scheduling, since the creator may be anything; signals are blocked
- * from the first instruction on, so that no handler of the program runs here.
+ * Explicit scheduling, since the creator may be anything. It makes the C library stop
+ * the thread until its creator has set that, which is two more ways between CPUs; one
+ * that inherits the same needs it not.
  */
-int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
+static void set_scheduling(pthread_attr_t *attr)
 {
 	struct sched_param param = { .sched_priority = 0 };
+	int saved = errno;
+	long policy = syscall(SYS_sched_getscheduler, 0);
+
+	errno = saved;
+	if (policy == SCHED_OTHER)
+		return; /* the default: inherited */
+	pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(attr, SCHED_OTHER);
+	pthread_attr_setschedparam(attr, &param);
+}
+
+/* Signals are blocked from the first instruction on, so that no handler of the
+ * program runs here. */
+int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
+{
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all;
@@ -122,9 +138,7 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &param);
+	set_scheduling(&attr);
 	err = pthread_attr_setsigmask_np(&attr, &all); /* takes memory */
 	if (stack < (size_t)PTHREAD_STACK_MIN + 65536)
 		stack = (size_t)PTHREAD_STACK_MIN + 65536;
