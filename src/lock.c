@@ -10,7 +10,8 @@
 
 #include "os.h"
 
-#define SPINS 100
+#define SPINS	    100
+#define GIVE_WAY_NS (50 * NSEC_PER_USEC) /* a wakeup takes so long */
 
 /* Holds are short: look for a while before sleeping. Whoever has slept takes
  * the lock as contended, since there may be others. */
@@ -35,6 +36,18 @@ void lock_slow(struct lock *l)
 void lock_wake(struct lock *l)
 {
 	os_futex_wake(&l->word, 1);
+}
+
+/* Whoever is woken finds it taken again unless we stay away for so long. */
+void lock_give_way(struct lock *l) NO_ANALYSIS
+{
+	bool wanted = atomic_load_explicit(&l->word, memory_order_relaxed) ==
+		      LOCK_CONTENDED;
+
+	unlock(l);
+	if (wanted)
+		os_sleep_ns(GIVE_WAY_NS);
+	lock(l);
 }
 
 #ifdef CMWQ_LOCKDEP

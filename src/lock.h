@@ -112,6 +112,9 @@ static inline void unlock(struct lock *l) RELEASE(*l) NO_ANALYSIS
 		lock_wake(l);
 }
 
+/* In the middle of something long: let those in who sleep until it is free. */
+void lock_give_way(struct lock *l) REQUIRES(*l);
+
 /* Take it if it is free. What cannot wait may be tried in any order. */
 static inline bool lock_try(struct lock *l) TRY_ACQUIRE(*l) NO_ANALYSIS
 {

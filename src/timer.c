@@ -41,6 +41,8 @@
 #define EPOCH_MASK  ((1ULL << EPOCH_BITS) - 1)
 #define STACK	    (256 * 1024)
 
+#define GIVE_WAY_EVERY 256
+
 static struct {
 	struct lock lock;
 	uint64_t clk;	     /* first tick that has not been processed */
@@ -213,9 +215,12 @@ static uint64_t next_event(void) REQUIRES(wheel.lock)
 	return first;
 }
 
+/* A slot may hold millions: others get the lock in between, and take timers from
+ * what is left of it as from any list. */
 static void cascade(int level, unsigned int i) REQUIRES(wheel.lock)
 {
 	struct cmwq_timer *all = first_of(&wheel.slot[level][i]), *t;
+	unsigned int n = 0;
 
 	wheel.slot[level][i] = NULL;
 	wheel.used[level][i / 64] &= ~(1ULL << (i % 64));
@@ -224,6 +229,8 @@ static void cascade(int level, unsigned int i) REQUIRES(wheel.lock)
 	while ((t = first_of(&all))) {
 		dequeue(t);
 		enqueue(t);
+		if (!(++n % GIVE_WAY_EVERY))
+			lock_give_way(&wheel.lock);
 	}
 }
 

@@ -173,6 +173,45 @@ static void test_spurious_wakeup_of_a_waiter(void **state)
 }
 
 /* In a forked child a lock is free again, whatever it was. */
+/* Who holds it for long lets in whoever sleeps on it, and nobody else. */
+static int turns_at_return;
+
+static void hold_for_long(void *arg) NO_ANALYSIS
+{
+	(void)arg;
+	lock(&mutex);
+	lock_give_way(&mutex);
+	fake_park(OS_THREAD_RUNNING);
+	lock_give_way(&mutex);
+	turns_at_return = turns;
+	assert_int_not_equal(word(), LOCK_FREE);
+	unlock(&mutex);
+}
+
+static void test_gives_way(void **state)
+{
+	struct fake_thread *holder, *waiter;
+
+	(void)state;
+	holder = fake_spawn(hold_for_long, NULL);
+	fake_start(holder);
+	assert_int_equal(holder->state, FAKE_PARKED);
+	assert_int_equal(fake.nr_wakes, 0);
+	waiter = start_taker();
+	assert_int_equal(waiter->state, FAKE_FUTEX);
+	fake_unpark(holder);
+	assert_int_equal(holder->state, FAKE_SLEEP);
+	fake_run();
+	assert_int_equal(waiter->state, FAKE_PARKED);
+	assert_int_equal(turns, 1);
+	fake_unpark(waiter);
+	fake.now += NSEC_PER_MSEC;
+	fake_run();
+	assert_int_equal(holder->state, FAKE_OVER);
+	assert_int_equal(turns_at_return, 1);
+	assert_int_equal(word(), LOCK_FREE);
+}
+
 static void test_init_frees(void **state)
 {
 	struct fake_thread *t;
@@ -594,6 +633,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_spurious_wakeup_of_a_waiter, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gives_way, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_init_frees, setup,
 						teardown),
 #ifdef CMWQ_LOCKDEP

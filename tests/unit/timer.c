@@ -321,6 +321,28 @@ static void test_constant_time(void **state)
 
 /* --- from timer functions --- */
 
+/* So many in one slot of a higher level that the lock is given away on the way. */
+static void test_cascade_of_many(void **state)
+{
+	enum {
+		MANY = 2000
+	};
+	static struct shot s[MANY];
+	uint64_t due = round_up(fake.now) + 100000 * MSEC;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		arm(&s[i], 100000 + (unsigned long)i % 7);
+	for (int i = 0; i < MANY; i += 3)
+		assert_true(timer_del(&s[i].timer));
+	pass_until(due - 1);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(s[i].calls, 0);
+	pass_until(due + 7 * MSEC);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(s[i].calls, i % 3 != 0);
+}
+
 static void test_function_arms_itself(void **state)
 {
 	const unsigned long delay[] = { 1, 255, 256, 257, 16384 };
@@ -540,6 +562,7 @@ int main(void)
 		TEST(test_del_among_others),
 		TEST(test_rearm),
 		TEST(test_constant_time),
+		TEST(test_cascade_of_many),
 		TEST(test_function_arms_itself),
 		TEST(test_function_arms_other),
 		TEST(test_late_function_arms_at_once),
