@@ -11,6 +11,8 @@ TESTARGS ?=
 BENCHARGS ?=
 # For bench-peers, e.g. PEERARGS="--only submit1 --rounds 5".
 PEERARGS ?=
+# For bench-lines: "--write docs/PERFORMANCE.md" updates the table.
+LINESARGS ?=
 # For test-kernel: sequences of the storm; Debian suites, the first that can be had
 # (default: the newest kernel); KERNELARGS=--write updates docs/CONFORMANCE.md.
 STORM ?= 200
@@ -22,8 +24,9 @@ deps := scripts/install-deps.sh
 test := scripts/test.sh
 
 .PHONY: all help run test test-debug test-sanitize test-asan test-tsan
-.PHONY: test-detectors test-objects test-arm64 test-kernel bench bench-peers clang format
-.PHONY: check-format floors models install clean
+.PHONY: test-detectors test-objects test-arm64 test-kernel bench bench-growth
+.PHONY: bench-lines bench-peers clang format check-format floors models install
+.PHONY: clean
 
 all: ## build everything in build/release
 	@$(deps) test
@@ -104,6 +107,16 @@ bench-peers: ## measure the same on cmwq and on what one could use instead
 	@bench/peers/run.py $(PEERARGS) || echo "bench-peers: some runs failed, see above"
 	@bench/peers/report.py --svg build/peers --markdown build/peers/report.md
 	@echo "bench-peers: build/peers/report.md, results.json and plots"
+
+bench-growth: ## the same with many items, workqueues, timers, producers
+	@$(deps) run
+	@$(build) build/release --prefix=$(PREFIX)
+	@build/release/bench/cmwq-bench --only growth_ --runs 3 $(BENCHARGS)
+
+bench-lines: ## which cache lines each operation writes, by valgrind
+	@$(deps) test
+	@$(build) build/release --prefix=$(PREFIX)
+	@python3 bench/lines.py build/release $(LINESARGS)
 
 clang: ## build everything with clang, warnings and lock contracts as errors
 	@$(deps) all

@@ -14,6 +14,7 @@
  *	report.c    medians, the printed table, JSON
  *	util.h      clocks, pinning, gates, the usage of threads; also used by
  *	            the peers' programs in peers/
+ *	count.c     how many items have run
  *	the rest    scenarios, by what they measure
  */
 #ifndef CMWQ_BENCH_H
@@ -23,7 +24,7 @@
 #include "util.h"
 
 #define MAX_RUNS       99
-#define MAX_VALUES     16
+#define MAX_VALUES     24
 #define VALUE_NAME_LEN 32
 
 /* What a scenario function returns. */
@@ -37,7 +38,11 @@ struct scenario {
 	const char *name;
 	int (*run)(void);
 	unsigned int limit_s; /* it hangs if it takes longer */
-	bool part;	      /* only run by another scenario */
+	enum {
+		ALWAYS,
+		ASKED, /* run if it is named: it takes long */
+		PART   /* run by another scenario */
+	} when;
 };
 
 /* How a row's target is compared. */
@@ -82,6 +87,7 @@ void run_child(const struct scenario *sc, struct outcome *out);
 bool outcome_get(const struct outcome *out, const char *name, double *v);
 int child_main(const char *name, int fd);
 void emit(const char *name, double v);
+void emit_at(const char *what, unsigned long n, double v); /* WHAT_N */
 
 /* report.c */
 
@@ -101,6 +107,17 @@ void report_store(struct report *r, size_t sc, int run,
 void report_header(const struct report *r, FILE *f);
 void report_table(const struct report *r, FILE *f);
 int report_json(const struct report *r);
+
+/* count.c */
+
+struct work_struct;
+void count_item(struct work_struct *work); /* a work function */
+unsigned long items_run(void);
+unsigned int workers_seen(void);
+void await_items(unsigned long n);
+
+/* startup.c: Private_Dirty of this process */
+double own_dirty_bytes(void);
 
 /* The scenarios; each returns BENCH_OK, or does not return. */
 
@@ -122,6 +139,18 @@ int cold64_items(void);
 int cold64_init_items(void);
 int oversub(void);
 int idle(void);
+int startup(void);
+int memory(void);
+int lines(void);
+int growth_items(void);
+int growth_producers(void);
+int growth_workers(void);
+int growth_wq_percpu(void);
+int growth_wq_unbound(void);
+int growth_wq_ordered(void);
+int growth_timers(void);
+int growth_stall_items(void);
+int growth_stall_timers(void);
 int machine_floor(void);
 
 #endif

@@ -37,6 +37,14 @@ void emit(const char *name, double v)
 		die("writing a result: %s", strerror(errno));
 }
 
+void emit_at(const char *what, unsigned long n, double v)
+{
+	char name[VALUE_NAME_LEN];
+
+	snprintf(name, sizeof(name), "%s_%lu", what, n);
+	emit(name, v);
+}
+
 /*
  * Ends with _exit(): workers may still be inside items of this scenario, and
  * how the library takes that is a matter for the tests.

@@ -40,7 +40,9 @@ static void usage(FILE *f)
 	      "\n"
 	      "  --only NAME   only the scenarios whose name starts so, or "
 	      "that\n"
-	      "                of a row SCENARIO.VALUE; may be repeated\n"
+	      "                of a row SCENARIO.VALUE; may be repeated. Those "
+	      "of\n"
+	      "                growth_ run only if they are named\n"
 	      "  --runs N      interleaved runs (5; at most 99)\n"
 	      "  --json FILE   also write the results, with every sample\n"
 	      "  --list        the measures and their targets\n"
@@ -81,7 +83,8 @@ static bool select_scenarios(struct report *r, const char *name)
 	bool found = false;
 
 	for (i = 0; i < nr_scenarios; i++) {
-		if (scenarios[i].part ||
+		if (scenarios[i].when == PART ||
+		    (!name && scenarios[i].when == ASKED) ||
 		    (name && strncmp(scenarios[i].name, name, len)))
 			continue;
 		/* "block" is a scenario, and not short for "blocked64". */

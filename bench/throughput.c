@@ -3,12 +3,10 @@
  * throughput.c - the price of an item, of a requeue and of a timer.
  *
  * Submit: the main thread queues a million items from an array that was
- * initialised, and so paged in, before the clock starts. An item adds one to a
- * counter of the worker it runs on; no cache line is shared between workers,
- * so the benchmark's own share is about a nanosecond. The last item in the
- * array also opens a gate on which the main thread sleeps; items of other
- * workers that are still on their way are then awaited by adding up the
- * counters. The clock stops when all have run.
+ * initialised, and so paged in, before the clock starts. An item counts itself
+ * (count.c). The last item in the array also opens a gate on which the main
+ * thread sleeps; items of other workers that are still on their way are then
+ * awaited by adding up the counters. The clock stops when all have run.
  *
  * Requeue: an item that queues itself from its own function, counted by
  * itself, since one item never runs twice at once.
@@ -19,55 +17,16 @@
 #include <cmwq/workqueue.h>
 #include "bench.h"
 
-#define NR_ITEMS   1000000
-#define NR_WORKERS 1024
-#define NR_TIMERS  1000
-#define FAR_MS	   60000
+#define NR_ITEMS  1000000
+#define NR_TIMERS 1000
+#define FAR_MS	  60000
 
-static struct counter {
-	_Alignas(CACHELINE) atomic_ulong n;
-} counters[NR_WORKERS];
-static atomic_uint nr_counters;
-static _Thread_local struct counter *my_counter;
 static struct gate all_done;
-
-static struct counter *new_counter(void)
-{
-	unsigned int n = atomic_fetch_add(&nr_counters, 1);
-
-	if (n >= NR_WORKERS)
-		die("more than %d workers took part", NR_WORKERS);
-	return &counters[n];
-}
-
-static void count_item(struct work_struct *work)
-{
-	struct counter *c = my_counter;
-
-	(void)work;
-	if (!c)
-		c = my_counter = new_counter();
-	/* The only writer: a plain addition, but one others may read. */
-	atomic_store_explicit(
-		&c->n, atomic_load_explicit(&c->n, memory_order_relaxed) + 1,
-		memory_order_release);
-}
 
 static void count_last_item(struct work_struct *work)
 {
 	count_item(work);
 	gate_open(&all_done);
-}
-
-static unsigned long items_run(void)
-{
-	unsigned int i, n = atomic_load(&nr_counters);
-	unsigned long sum = 0;
-
-	for (i = 0; i < n && i < NR_WORKERS; i++)
-		sum += atomic_load_explicit(&counters[i].n,
-					    memory_order_acquire);
-	return sum;
 }
 
 static struct work_struct *make_items(void)
@@ -83,11 +42,10 @@ static struct work_struct *make_items(void)
 	return items;
 }
 
-static void await_items(void)
+static void await_all(void)
 {
 	gate_wait(&all_done);
-	while (items_run() < NR_ITEMS)
-		sleep_ns(20 * NSEC_PER_USEC);
+	await_items(NR_ITEMS);
 }
 
 static int submit(struct workqueue_struct *wq)
@@ -104,10 +62,10 @@ static int submit(struct workqueue_struct *wq)
 			die("item %d was refused", i);
 	}
 	queued = now_ns();
-	await_items();
+	await_all();
 	emit("item", (double)(now_ns() - start) / NR_ITEMS);
 	emit("producer", (double)(queued - start) / NR_ITEMS);
-	emit("workers", atomic_load(&nr_counters));
+	emit("workers", workers_seen());
 	return BENCH_OK;
 }
 
@@ -150,7 +108,7 @@ int submit_remote(void)
 	start = now_ns();
 	for (i = 0; i < NR_ITEMS; i++)
 		queue_work_on(cpu, wq, &items[i]);
-	await_items();
+	await_all();
 	emit("item", (double)(now_ns() - start) / NR_ITEMS);
 	return BENCH_OK;
 }

@@ -122,6 +122,20 @@ void unpin(void)
 		die("unpinning: %s", strerror(errno));
 }
 
+int nr_threads(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	int n = 0;
+
+	while (f && !n && fgets(line, sizeof(line), f))
+		sscanf(line, "Threads: %d", &n);
+	if (!n)
+		die("/proc/self/status is needed");
+	fclose(f);
+	return n;
+}
+
 static int compare_doubles(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;

@@ -37,6 +37,7 @@ int nr_cpus(void);
 int nth_cpu(int n);
 void pin_to(int cpu);
 void unpin(void);
+int nr_threads(void); /* of this process */
 
 void sort_doubles(double *v, size_t n);
 double percentile(const double *sorted, size_t n, double p);
