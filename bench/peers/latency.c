@@ -131,7 +131,6 @@ int burst(void)
 		tasks_new(periods * NR_BURST, sizeof(struct load), carry);
 	uint64_t start;
 
-	spin_calibrate();
 	for (i = 0; i < periods; i++)
 		fill(&tasks, i);
 	start = now_ns() + PERIOD_NS;

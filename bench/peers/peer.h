@@ -8,7 +8,7 @@
  * calls between it and the adapter, cost all of them the same.
  *
  *	main.c      names, options, the table of scenarios
- *	tasks.c     arrays of tasks, what ran where, calibrated spinning
+ *	tasks.c     arrays of tasks, what ran where, spinning
  *	submit.c    the price of a task: submit, chain, start-up
  *	latency.c   ping-pong, bursts
  *	blocking.c  tasks that sleep

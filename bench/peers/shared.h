@@ -40,8 +40,7 @@ void expect_tasks(int n);
 void task_finished(void);
 void await_tasks(void);
 
-/* So long a loop takes when nothing disturbs it. */
-void spin_calibrate(void);
+/* Uses so much CPU time, on the monotonic clock. */
 void spin_ns(uint64_t ns);
 
 /*

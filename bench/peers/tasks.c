@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tasks.c - arrays of tasks, what ran where, calibrated spinning, makespans.
+ * tasks.c - arrays of tasks, what ran where, spinning, makespans.
  *
  * Nothing here is in a measured path but count_task() and spin_ns(), which are the
  * work that tasks do.
@@ -12,16 +12,13 @@
 
 #define NR_THREADS 8192
 #define ALIGN	   16
-#define CALIBRATE  100000
-#define TRIALS	   1000
+#define LONG_STEP  2000 /* ns */
 
 static struct counter {
 	_Alignas(CACHELINE) atomic_ulong n;
 } counters[NR_THREADS];
 static atomic_uint nr_counters;
 static _Thread_local struct counter *my_counter;
-
-static double loops_per_ns;
 
 static size_t task_space(void)
 {
@@ -120,38 +117,19 @@ void await_tasks(void)
 }
 
 /*
- * A store per turn, which no compiler leaves out and which takes a fixed time, in one
- * place of the code: another might be faster.
+ * By the clock: how many turns of a loop take as long depends on what the other thread
+ * of the core, or another machine on it, does. Steps that are long are those in which
+ * this thread did not run.
  */
-__attribute__((noinline)) static void spin(uint64_t loops)
-{
-	volatile uint64_t sink;
-	uint64_t i;
-
-	for (i = 0; i < loops; i++)
-		sink = i;
-	(void)sink;
-}
-
-/* For tens of milliseconds, so that a slow moment of the machine is over by then. */
-void spin_calibrate(void)
-{
-	uint64_t start, ns, best = UINT64_MAX;
-	int i;
-
-	for (i = 0; i < TRIALS; i++) {
-		start = now_ns();
-		spin(CALIBRATE);
-		ns = now_ns() - start;
-		if (ns < best)
-			best = ns;
-	}
-	loops_per_ns = (double)CALIBRATE / (double)best;
-}
-
 void spin_ns(uint64_t ns)
 {
-	spin((uint64_t)((double)ns * loops_per_ns));
+	uint64_t last = now_ns(), now, done = 0;
+
+	while (done < ns) {
+		now = now_ns();
+		done += now - last < LONG_STEP ? now - last : LONG_STEP;
+		last = now;
+	}
 }
 
 static uint64_t span_start, span_start_cpu;

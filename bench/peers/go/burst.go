@@ -41,7 +41,6 @@ func burst() {
 			}
 		}
 	}
-	calibrate()
 	runtime.GC()
 	startPool()
 	runtime.LockOSThread()

@@ -38,25 +38,20 @@ func turn(n int64) {
 	}
 }
 
-var turnsPerNs float64
-
-// calibrate finds out how long a turn takes when nothing disturbs it.
-func calibrate() {
-	const turns = 100000
-	best := sec
-	for i := 0; i < 50; i++ {
-		start := now()
-		turn(turns)
-		if took := now() - start; took < best {
-			best = took
-		}
-	}
-	turnsPerNs = turns / float64(best)
-}
-
-// spin does what takes that long when nothing disturbs it.
+// spin uses so much CPU time, on the monotonic clock. In a step that is long this
+// goroutine did not run.
 func spin(ns int64) {
-	turn(int64(float64(ns) * turnsPerNs))
+	const longStep = 2000
+	last := now()
+	for done := int64(0); done < ns; {
+		t := now()
+		step := t - last
+		if step > longStep {
+			step = longStep
+		}
+		done += step
+		last = t
+	}
 }
 
 func threadCPU() int64 {

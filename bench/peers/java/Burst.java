@@ -74,7 +74,6 @@ final class Burst {
 	}
 
 	static void burst(Pool pool) throws Exception {
-		Clock.calibrate();
 		pool.start();
 		new Burst(Peer.amount(100)).run(pool);
 		Clock.emitLatency(new Burst(Peer.amount(1000)).run(pool), 50,

@@ -27,27 +27,21 @@ final class Clock {
 			sink++; // keeps the loop
 	}
 
-	private static double turnsPerNs;
+	private static final long LONG_STEP = 2000;
 
-	/** Finds out how long a turn takes when nothing disturbs it. */
-	static void calibrate() {
-		final long turns = 100000;
-		long best = SEC;
-
-		for (int i = 0; i < 20000; i++)
-			turn(10); // until it is compiled as what is called
-		for (int i = 0; i < 200; i++) {
-			long start = System.nanoTime();
-
-			turn(turns);
-			best = Math.min(best, System.nanoTime() - start);
-		}
-		turnsPerNs = (double)turns / best;
-	}
-
-	/** Does what takes that long when nothing disturbs it. */
+	/**
+	 * Uses so much CPU time, on the monotonic clock. In a step that is long this
+	 * thread did not run.
+	 */
 	static void spin(long ns) {
-		turn((long)(ns * turnsPerNs));
+		long last = System.nanoTime();
+
+		for (long done = 0; done < ns;) {
+			long now = System.nanoTime();
+
+			done += Math.min(now - last, LONG_STEP);
+			last = now;
+		}
 	}
 
 	/** Loaded only by what needs the clock of a thread. */

@@ -3,7 +3,7 @@
 //! Bursts on an absolute timetable: how late is the last of a crowd, and do the short
 //! tasks wait for long ones?
 
-use crate::clock::{calibrate, emit_latency, now, sleep_until, spin, MSEC, USEC};
+use crate::clock::{emit_latency, now, sleep_until, spin, MSEC, USEC};
 use crate::{amount, count, Pool};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,7 +20,6 @@ pub fn burst<P: Pool>(pool: P) {
         .map(|_| AtomicU64::new(0))
         .collect();
     let late: &'static [AtomicU64] = Box::leak(late.into_boxed_slice());
-    calibrate();
     let start = now() + PERIOD;
     for (b, slots) in late.chunks(works.len()).enumerate() {
         let due = start + b as u64 * PERIOD;

@@ -40,24 +40,16 @@ fn turn(n: u64) {
     }
 }
 
-/// Turns in 2^20 ns.
-static TURNS: AtomicU64 = AtomicU64::new(0);
-
-/// Finds out how long a turn takes when nothing disturbs it.
-pub fn calibrate() {
-    const N: u64 = 100_000;
-    let mut best = SEC;
-    for _ in 0..50 {
-        let start = now();
-        turn(N);
-        best = best.min(now() - start);
-    }
-    TURNS.store((N << 20) / best, Ordering::Relaxed);
-}
-
-/// Does what takes that long when nothing disturbs it.
+/// Uses so much CPU time, on the monotonic clock. In a step that is long this thread
+/// did not run.
 pub fn spin(ns: u64) {
-    turn(ns * TURNS.load(Ordering::Relaxed) >> 20);
+    const LONG_STEP: u64 = 2000;
+    let (mut last, mut done) = (now(), 0);
+    while done < ns {
+        let t = now();
+        done += (t - last).min(LONG_STEP);
+        last = t;
+    }
 }
 
 /// Uses that much CPU time of this thread.
