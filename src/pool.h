@@ -63,6 +63,8 @@ struct pool {
 
 	/* Pushers write it, drainers empty it. */
 	_Alignas(64) _Atomic uintptr_t inbox; /* A: first item, INBOX_QUIET */
+	/* A: pushers: about so many pushes to saturated pwqs since a drain. */
+	_Atomic unsigned int quiet_pushes;
 
 	/* Read by pushers, written by workers at changes of what they say. */
 	_Alignas(64) _Atomic int nr_running; /* A: under lock, but for reads */
@@ -79,6 +81,7 @@ struct pool {
 	_Atomic bool grant;	/* A: the tick lets one more worker run */
 	_Atomic int nr_threads; /* A: workers and those being created */
 	_Atomic bool want;	/* A: asks the timer thread for a worker */
+	_Atomic bool crowded;	/* A: asks it to drain, see pool_crowds() */
 
 	_Alignas(64) struct list worklist; /* P: items to be started */
 	_Atomic unsigned long seq;	   /* A: items started; under lock */
@@ -112,6 +115,8 @@ struct pool {
 #define INBOX_QUIET 1UL /* nothing in it needs anybody to be woken */
 #define INBOX_POKE  2UL /* pwqs in pool->held are to be looked at */
 #define INBOX_FLAGS (INBOX_QUIET | INBOX_POKE)
+
+#define POOL_CROWD 16384 /* items; to drain them takes about 0.1 ms */
 
 void pool_init(struct pool *pool, int cpu, int id, bool highpri, int cap);
 /* A new one; in the list once it is published. */
@@ -147,6 +152,23 @@ static inline bool pool_push(struct pool *pool, struct work_struct *work,
 			     bool quiet)
 {
 	return pool_push_chain(pool, work, work, quiet);
+}
+
+/*
+ * After a push to a saturated pwq, for which nobody is woken: whether so many have
+ * come that the timer thread is to be woken for a drain. Otherwise whoever takes the
+ * lock next would hold it for all of them.
+ */
+static inline bool pool_crowds(struct pool *pool)
+{
+	unsigned int n = 1 + atomic_load_explicit(&pool->quiet_pushes,
+						  memory_order_relaxed);
+
+	atomic_store_explicit(&pool->quiet_pushes, n, memory_order_relaxed);
+	if (likely(n % POOL_CROWD))
+		return false;
+	atomic_store(&pool->crowded, true);
+	return true;
 }
 
 /* Make the next one who takes the lock look at pool->held. True if the caller

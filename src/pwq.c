@@ -370,6 +370,7 @@ void pool_drain_slow(struct pool *pool)
 	 * at all while items are on their way from the one to the other. */
 	atomic_store_explicit(&pool->has_work, true, memory_order_relaxed);
 	head = atomic_exchange(&pool->inbox, 0);
+	atomic_store_explicit(&pool->quiet_pushes, 0, memory_order_relaxed);
 	if (os_checks_items())
 		head = pwq_verify_inbox(pool, head);
 	work = link_work((void *)(head & ~INBOX_FLAGS));

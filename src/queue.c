@@ -128,10 +128,15 @@ static inline void push_chain(struct pwq *pwq, struct work_struct *first,
 	struct pool *pool = pwq_pool(pwq);
 	bool kick = pool_push_chain(pool, first, last, quiet || saturated);
 
-	if (unlikely(saturated) && !quiet && !atomic_load(&pwq->saturated)) {
-		/* Not so quiet after all: tick and sentinel must see it wait. */
-		atomic_fetch_and(&pool->inbox, ~INBOX_QUIET);
-		kick = true;
+	if (unlikely(saturated) && !quiet) {
+		if (!atomic_load(&pwq->saturated)) {
+			/* Not so quiet after all: tick and sentinel must see
+			 * it wait. */
+			atomic_fetch_and(&pool->inbox, ~INBOX_QUIET);
+			kick = true;
+		} else if (pool_crowds(pool)) {
+			timer_wake();
+		}
 	}
 	if (kick || (!quiet && !saturated && unlikely(!cm_ticking())))
 		cm_kick(pool);

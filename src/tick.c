@@ -2,9 +2,9 @@
 /*
  * tick - what the timer thread does for the pools.
  *
- * At any wakeup: print notes, create workers and sentinels that were asked for
- * by threads that may not. Every 4 ms, while work waits or a bound pool runs
- * something:
+ * At any wakeup: print notes, drain pools whose inboxes fill up behind saturated
+ * pwqs, create workers and sentinels that were asked for by threads that may not.
+ * Every 4 ms, while work waits or a bound pool runs something:
  *
  *  - read the states of the busy workers: those asleep leave nr_running, those
  *    marked that run again come back;
@@ -231,6 +231,20 @@ static void create_wanted(uint64_t now)
 	bh_create_wanted();
 }
 
+/* Much has come that nobody was woken for. */
+static void drain_crowded(void)
+{
+	struct pool *pool;
+
+	for_each_pool (pool) {
+		if (!atomic_load_explicit(&pool->crowded, memory_order_relaxed))
+			continue;
+		atomic_store(&pool->crowded, false);
+		pool_lock(pool);
+		pool_unlock(pool);
+	}
+}
+
 static bool tick(uint64_t now)
 {
 	struct pool *pool;
@@ -360,6 +374,7 @@ uint64_t tick_hook(uint64_t now)
 	/* The first time, before there is any worker. */
 	if (!next_quota)
 		look_around(now);
+	drain_crowded();
 	create_wanted(now);
 	if (!turn_on())
 		return TIMER_NEVER;

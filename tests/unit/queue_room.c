@@ -311,6 +311,31 @@ static void test_self_requeue_is_quiet(void **state)
 	assert_int_equal(house_at(&pool1->worklist, 0), 1);
 }
 
+/* Nobody is woken for them, but when many have come the timer thread is, once, to
+ * take them out of the inbox. */
+static void test_a_crowd_behind_a_saturated_pwq(void **state)
+{
+	static struct work_struct crowd[POOL_CROWD + 1];
+
+	(void)state;
+	house_build(WQ_PERCPU, 1);
+	house_queue(0, 0);
+	house_queue(0, 1);
+	drain(pool0);
+	assert_true(house.pwqs[0].saturated);
+	house.timer_wakes = 0;
+	for (int i = 0; i <= POOL_CROWD; i++) {
+		assert_int_equal(house.timer_wakes, i == POOL_CROWD);
+		assert_int_equal(pool0->crowded, i == POOL_CROWD);
+		INIT_WORK(&crowd[i], house_run);
+		queue_work_on(0, &house.wq, &crowd[i]);
+	}
+	assert_int_equal(house.timer_wakes, 1);
+	drain(pool0);
+	assert_int_equal(pool0->quiet_pushes, 0);
+	assert_int_equal(house_len(&house.pwqs[0].inactive), POOL_CROWD + 2);
+}
+
 static void test_a_forked_childs_items_are_idle(void **state)
 {
 	(void)state;
@@ -378,6 +403,8 @@ int main(void)
 		cmocka_unit_test_setup(test_self_requeue_is_quiet, setup),
 		cmocka_unit_test_setup(test_kicks_for_one_who_stopped, setup),
 		cmocka_unit_test_setup(test_leaves_it_to_the_tick, setup),
+		cmocka_unit_test_setup(test_a_crowd_behind_a_saturated_pwq,
+				       setup),
 		cmocka_unit_test_setup(test_a_forked_childs_items_are_idle,
 				       setup),
 	};

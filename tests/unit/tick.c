@@ -211,6 +211,21 @@ static void test_bh_pools(void **state) NO_ANALYSIS
 	assert_int_equal(tick(), TIMER_NEVER);
 }
 
+static void test_drains_a_crowded_pool(void **state) NO_ANALYSIS
+{
+	(void)state;
+	run_item(bound, 1);
+	start_ticking();
+	house_queue(0, 0);
+	tick_hook(fake.now);
+	assert_int_not_equal(bound->inbox, 0);
+	atomic_store(&bound->crowded, true);
+	tick_hook(fake.now);
+	assert_int_equal(bound->inbox, 0);
+	assert_false(bound->crowded);
+	assert_int_equal(house_len(&bound->worklist), 1);
+}
+
 static void test_switched_off(void **state)
 {
 	struct worker *w;
@@ -827,6 +842,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_push_starts_it_again, setup),
 		cmocka_unit_test_setup(test_goes_on_while_work_waits, setup),
 		cmocka_unit_test_setup(test_bh_pools, setup),
+		cmocka_unit_test_setup(test_drains_a_crowded_pool, setup),
 		cmocka_unit_test_setup(test_switched_off, setup),
 		cmocka_unit_test_setup(test_reads_states, setup),
 		cmocka_unit_test_setup(test_hog_by_cpu_time, setup),
