@@ -12,6 +12,7 @@
 #define NR_CALLS 500000
 #define NR_TRIPS 20000
 #define NR_CROSS 5000
+#define NR_LINES 200000
 
 static double per(uint64_t start, int n)
 {
@@ -76,8 +77,10 @@ int machine_floor(void)
 	pin_to(nth_cpu(0));
 	/* With one thread in the process glibc's mutex would be cheaper. */
 	emit("futex_one_cpu", trip_floor(nth_cpu(0), NR_TRIPS) / 1e3);
-	if (nr_cpus() > 1)
+	if (nr_cpus() > 1) {
 		emit("futex_two_cpus", trip_floor(nth_cpu(1), NR_CROSS) / 1e3);
+		emit("line", line_round_trip(nth_cpu(1), NR_LINES));
+	}
 	emit("atomic", atomic_floor());
 	emit("mutex", mutex_floor());
 	emit("syscall", syscall_floor());

@@ -113,6 +113,7 @@ const struct row rows[] = {
 	SHOW("timers.pair_behind", "ns", "  an earlier timer armed"),
 	SHOW("timers.crowd", "ns", "  a thousand armed at once"),
 	SHOW("floor.atomic", "ns", "floor: uncontended atomic"),
+	SHOW("floor.line", "ns", "floor: cache line to a CPU and back"),
 	SHOW("floor.mutex", "ns", "floor: pthread mutex pair"),
 	SHOW("floor.syscall", "ns", "floor: system call"),
 	SHOW("floor.clock", "ns", "floor: clock_gettime"),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trip.c - a futex round trip between two threads, bare.
+ * trip.c - a futex round trip between two threads, bare, and one of a cache line.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -63,4 +63,44 @@ void partner_stop(struct partner *p)
 	gate_open(&p->ping);
 	pthread_join(p->thread, NULL);
 	free(p);
+}
+
+static struct {
+	_Alignas(CACHELINE) atomic_int turn;
+} line;
+static int line_cpu;
+
+static void *return_line(void *arg)
+{
+	int i, rounds = *(int *)arg;
+
+	pin_to(line_cpu);
+	for (i = 0; i < rounds; i++) {
+		while (atomic_load(&line.turn) != 2 * i + 1)
+			cpu_relax();
+		atomic_store(&line.turn, 2 * i + 2);
+	}
+	return NULL;
+}
+
+double line_round_trip(int cpu, int rounds)
+{
+	pthread_t thread;
+	uint64_t start;
+	int i;
+
+	line_cpu = cpu;
+	atomic_store(&line.turn, 0);
+	if (pthread_create(&thread, NULL, return_line, &rounds))
+		die("cannot create a thread");
+	sleep_ns(10 * NSEC_PER_MSEC);
+	start = now_ns();
+	for (i = 0; i < rounds; i++) {
+		atomic_store(&line.turn, 2 * i + 1);
+		while (atomic_load(&line.turn) != 2 * i + 2)
+			cpu_relax();
+	}
+	start = now_ns() - start;
+	pthread_join(thread, NULL);
+	return (double)start / rounds;
 }

@@ -72,6 +72,9 @@ struct partner *partner_start(int cpu);
 double partner_round_trip(struct partner *p, int rounds);
 void partner_stop(struct partner *p);
 
+/* A cache line goes to @cpu and back, without a system call. */
+double line_round_trip(int cpu, int rounds);
+
 /* usage.c: the sum over all threads of the process but the main one */
 
 struct usage {

@@ -60,43 +60,6 @@ static double clock_ns(void)
 	return (double)(now_ns() - start) / n;
 }
 
-static struct {
-	_Alignas(CACHELINE) atomic_int turn;
-} line;
-
-static void *return_line(void *arg)
-{
-	int i, n = *(int *)arg;
-
-	pin_to(nth_cpu(1));
-	for (i = 0; i < n; i++) {
-		while (atomic_load(&line.turn) != 2 * i + 1)
-			cpu_relax();
-		atomic_store(&line.turn, 2 * i + 2);
-	}
-	return NULL;
-}
-
-static double line_ns(void)
-{
-	int i, n = NR_LINES / divide;
-	pthread_t thread;
-	uint64_t start;
-
-	if (pthread_create(&thread, NULL, return_line, &n))
-		die("cannot create a thread");
-	sleep_ns(10 * NSEC_PER_MSEC);
-	start = now_ns();
-	for (i = 0; i < n; i++) {
-		atomic_store(&line.turn, 2 * i + 1);
-		while (atomic_load(&line.turn) != 2 * i + 2)
-			cpu_relax();
-	}
-	start = now_ns() - start;
-	pthread_join(thread, NULL);
-	return (double)start / n;
-}
-
 static double trip_us(int cpu, int rounds)
 {
 	struct partner *p = partner_start(cpu);
@@ -192,7 +155,7 @@ static void machine_floor(void)
 	emit("futex1_us", trip_us(nth_cpu(0), NR_TRIPS / divide));
 	if (nr_cpus() > 1) {
 		emit("futex2_us", trip_us(nth_cpu(1), NR_CROSS / divide));
-		emit("line_ns", line_ns());
+		emit("line_ns", line_round_trip(nth_cpu(1), NR_LINES / divide));
 	}
 }
 
