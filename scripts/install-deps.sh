@@ -100,8 +100,8 @@ peers)
 	want libdispatch-dev test -e /usr/include/dispatch/dispatch.h
 	need golang-go has go
 	need default-jdk-headless has javac
-	need cargo has cargo
-	need rustc has rustc
+	need cargo test -x /usr/bin/cargo
+	need rustc test -x /usr/bin/rustc
 	need librust-rayon-dev crate rayon
 	need librust-tokio-dev crate tokio
 	need python3-matplotlib /usr/bin/python3 -c 'import matplotlib'

@@ -15,10 +15,11 @@ const (
 )
 
 // mixRun submits the tasks and prints their makespan over that of their CPU work
-// alone, spread over all CPUs.
+// alone, spread over all CPUs; and the CPU time of the process over the same.
 func mixRun(tasks int, block func(i int)) {
 	left := int64(tasks)
 	done := make(chan struct{})
+	startCPU := cpuClock(processCPU)
 	start := now()
 	for i := 0; i < tasks; i++ {
 		i := i
@@ -32,9 +33,12 @@ func mixRun(tasks int, block func(i int)) {
 		})
 	}
 	<-done
+	took := float64(now() - start)
+	cpu := float64(cpuClock(processCPU) - startCPU)
 	ideal := float64(tasks) * 2 * float64(mixCPU) /
 		float64(runtime.NumCPU())
-	emit("makespan_x", float64(now()-start)/ideal)
+	emit("makespan_x", took/ideal)
+	emit("cpu_x", cpu/float64(runtime.NumCPU())/ideal)
 }
 
 func blockmix() {

@@ -42,5 +42,5 @@ func timersLate() {
 		})
 	}
 	<-done
-	emitLatency(late, 50, 99, 100)
+	emitLatency(late, 50, 99, 100, 0)
 }

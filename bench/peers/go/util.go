@@ -54,10 +54,14 @@ func spin(ns int64) {
 	}
 }
 
-func threadCPU() int64 {
-	const clockThreadCPUTime = 3
+const (
+	processCPU = 2
+	threadCPU  = 3
+)
+
+func cpuClock(clock uintptr) int64 {
 	var ts syscall.Timespec
-	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockThreadCPUTime,
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock,
 		uintptr(unsafe.Pointer(&ts)), 0)
 	return ts.Nano()
 }
@@ -65,10 +69,10 @@ func threadCPU() int64 {
 // burnCPU uses that much CPU time. The runtime may move a goroutine to another
 // thread, whose clock has another value: such a step does not count.
 func burnCPU(ns int64) {
-	last := threadCPU()
+	last := cpuClock(threadCPU)
 	for ns > 0 {
 		turn(200)
-		t := threadCPU()
+		t := cpuClock(threadCPU)
 		if step := t - last; step > 0 && step < msec {
 			ns -= step
 		}
@@ -85,8 +89,8 @@ func sleepUntil(when int64) {
 	}
 }
 
-// emitLatency prints percentiles in microseconds: 50 and 99, 999 for 99.9 and
-// 100 for the largest. It sorts the times.
+// emitLatency prints percentiles in microseconds: 50 and 99, 999 for 99.9, 100
+// for the largest and 0 for the smallest. It sorts the times.
 func emitLatency(ns []int64, percentiles ...int) {
 	sort.Slice(ns, func(i, j int) bool { return ns[i] < ns[j] })
 	for _, p := range percentiles {
@@ -96,6 +100,8 @@ func emitLatency(ns []int64, percentiles ...int) {
 			share = 0.999
 		case 100:
 			name = "max_us"
+		case 0:
+			name = "min_us"
 		}
 		i := int(share*float64(len(ns)-1) + 0.5)
 		emit(name, float64(ns[i])/1e3)

@@ -42,7 +42,8 @@ final class BlockMix {
 
 	/**
 	 * Prints the makespan of the tasks over that of their CPU work alone, spread
-	 * over all CPUs. Block says itself to the pool that it blocks.
+	 * over all CPUs, and the CPU time of the process over the same. (The threads
+	 * of both pools outlive that.) Block says itself to the pool that it blocks.
 	 */
 	static void run(Pool pool, int tasks, Block block) throws Exception {
 		AtomicInteger left = new AtomicInteger(tasks);
@@ -64,11 +65,16 @@ final class BlockMix {
 		for (int i = Peer.amount(10000); i > 0; i--)
 			Clock.burnCpu(10 * Clock.USEC);
 		pool.start();
+		Proc.usage(true);
+		double startCpu = Proc.usage(true).cpuUs;
 		long start = System.nanoTime();
 		for (Task task : all)
 			pool.execute(task);
 		end.await();
-		Peer.emit("makespan_x", (System.nanoTime() - start) / ideal);
+		long took = System.nanoTime() - start;
+		double cpu = (Proc.usage(true).cpuUs - startCpu) * Clock.USEC;
+		Peer.emit("makespan_x", took / ideal);
+		Peer.emit("cpu_x", cpu / Proc.cpus() / ideal);
 	}
 
 	static void blockmix(Pool pool) throws Exception {

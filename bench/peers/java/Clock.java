@@ -72,14 +72,15 @@ final class Clock {
 	}
 
 	/**
-	 * Prints percentiles in microseconds: 50 and 99, 999 for 99.9 and 100 for
-	 * the largest. Sorts the times.
+	 * Prints percentiles in microseconds: 50 and 99, 999 for 99.9, 100 for the
+	 * largest and 0 for the smallest. Sorts the times.
 	 */
 	static void emitLatency(long[] ns, int... percentiles) {
 		Arrays.sort(ns);
 		for (int p : percentiles) {
 			double share = p == 999 ? 0.999 : p / 100.0;
-			String name = p == 100 ? "max_us" : "p" + p + "_us";
+			String name = p == 100 ? "max_us" :
+				      p == 0 ? "min_us" : "p" + p + "_us";
 			int i = (int)(share * (ns.length - 1) + 0.5);
 
 			Peer.emit(name, ns[i] / 1e3);

@@ -31,14 +31,14 @@ final class Cpu {
 		for (int i = Peer.amount(200); i > 0; i--)
 			Clock.burnCpu(Clock.MSEC);
 		pool.start();
-		Proc.usage();
-		Proc.Usage before = Proc.usage();
+		Proc.usage(true);
+		Proc.Usage before = Proc.usage(true);
 		long start = System.nanoTime();
 		for (Task task : tasks)
 			pool.execute(task);
 		end.await();
 		long took = System.nanoTime() - start;
-		Proc.Usage after = Proc.usage();
+		Proc.Usage after = Proc.usage(true);
 		Peer.emit("makespan_x", took / ideal);
 		Peer.emit("switches", after.switches - before.switches);
 	}

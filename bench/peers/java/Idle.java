@@ -36,11 +36,11 @@ final class Idle {
 	static void idle(Pool pool) throws Exception {
 		pool.start();
 		use(pool);
-		Proc.usage();
+		Proc.usage(false);
 		Thread.sleep(500);
-		Proc.Usage before = Proc.usage();
+		Proc.Usage before = Proc.usage(false);
 		Thread.sleep(Peer.amount(10000));
-		Proc.Usage after = Proc.usage();
+		Proc.Usage after = Proc.usage(false);
 		Peer.emit("threads", Proc.threads());
 		Peer.emit("switches", Math.abs(after.switches - before.switches));
 		Peer.emit("cpu_us", Math.abs(after.cpuUs - before.cpuUs));

@@ -48,20 +48,21 @@ final class Proc {
 		return n;
 	}
 
-	/** Context switches and CPU time of the other threads that there are now. */
+	/** Context switches and CPU time of the threads that there are now. */
 	static final class Usage {
 		long switches;
 		double cpuUs;
 	}
 
-	static Usage usage() throws IOException {
+	/** Of all threads, or of all but the calling one. */
+	static Usage usage(boolean all) throws IOException {
 		Usage u = new Usage();
 		Path self = Path.of("/proc/thread-self").toRealPath().getFileName();
 
 		try (DirectoryStream<Path> tasks =
 				Files.newDirectoryStream(SELF.resolve("task"))) {
 			for (Path task : tasks)
-				if (!task.getFileName().equals(self))
+				if (all || !task.getFileName().equals(self))
 					add(u, task);
 		}
 		return u;

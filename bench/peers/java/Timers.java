@@ -78,6 +78,6 @@ final class Timers {
 			new Batch(Peer.amount(20000)).run(s);
 		System.gc();
 		batch.run(s);
-		Clock.emitLatency(batch.late, 50, 99, 100);
+		Clock.emitLatency(batch.late, 50, 99, 100, 0);
 	}
 }

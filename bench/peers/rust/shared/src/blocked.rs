@@ -3,8 +3,9 @@
 //! 64 tasks asleep for a second, and an instant one that must not wait for them; tasks
 //! that use the CPU, sleep, and use the CPU again.
 
-use crate::clock::{burn_cpu, now, sleep, MSEC, SEC, USEC};
-use crate::{amount, count, emit, proc, quick, skip, Pool};
+use crate::clock::{burn_cpu, now, process_cpu, sleep, MSEC, SEC, USEC};
+use crate::count::Countdown;
+use crate::{amount, emit, proc, quick, skip, Pool};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -23,7 +24,8 @@ fn submit_sleepers<P: Pool>(pool: P) {
     }
 }
 
-fn run_instant<P: Pool>(pool: P) {
+/// Returns when the task ran.
+fn run_instant<P: Pool>(pool: P) -> u64 {
     let (send, result) = mpsc::channel();
     let start = now();
     pool.spawn(move || {
@@ -34,13 +36,15 @@ fn run_instant<P: Pool>(pool: P) {
     let (ran, threads) = result.recv().expect("the task sends");
     emit("run_us", (ran - start) as f64 / 1e3);
     emit("threads", threads as f64);
+    ran
 }
 
 /// Asks 1 ms after the last sleeper was submitted.
 pub fn cold<P: Pool>(pool: P) {
+    let begin = now();
     submit_sleepers(pool);
     sleep(MSEC);
-    run_instant(pool);
+    emit("all_us", (run_instant(pool) - begin) as f64 / 1e3);
 }
 
 /// Asks once all the sleepers have started.
@@ -62,22 +66,27 @@ const MIX_CPU: u64 = 50 * USEC;
 pub const MIX_TASKS: usize = 2000;
 
 /// Prints the makespan of n tasks over that of their CPU work alone, spread over all
-/// CPUs.
+/// CPUs, and the CPU time of the process over the same.
 pub fn run_mix<P: Pool>(pool: P, n: usize, block: impl Fn(usize) + Copy + Send + 'static) {
     let ideal = (n as u64 * 2 * MIX_CPU) as f64 / proc::cpus();
+    let end = Countdown::new(n);
+    let start_cpu = process_cpu();
     let start = now();
     for i in 0..n {
         pool.spawn_mixed(
             || burn_cpu(MIX_CPU),
             move || block(i),
-            || {
+            move || {
                 burn_cpu(MIX_CPU);
-                count::task_ran();
+                end.task_ran();
             },
         );
     }
-    count::await_tasks(n, 100 * USEC);
-    emit("makespan_x", (now() - start) as f64 / ideal);
+    end.wait();
+    let took = (now() - start) as f64;
+    let cpu = (process_cpu() - start_cpu) as f64;
+    emit("makespan_x", took / ideal);
+    emit("cpu_x", cpu / proc::cpus() / ideal);
 }
 
 pub fn blockmix<P: Pool>(pool: P) {

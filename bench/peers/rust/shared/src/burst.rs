@@ -5,7 +5,7 @@
 
 use crate::clock::{emit_latency, now, sleep_until, spin, MSEC, USEC};
 use crate::{amount, count, Pool};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 const PERIOD: u64 = 10 * MSEC;
 
@@ -16,10 +16,10 @@ const MIX: [(usize, u64); 3] = [(1000, USEC), (1000, 5 * USEC), (100, 100 * USEC
 pub fn burst<P: Pool>(pool: P) {
     let works: Vec<u64> = MIX.iter().flat_map(|m| vec![m.1; m.0]).collect();
     let bursts = amount(1000);
-    let late: Vec<AtomicU64> = (0..bursts * works.len())
-        .map(|_| AtomicU64::new(0))
+    let late: Vec<AtomicI64> = (0..bursts * works.len())
+        .map(|_| AtomicI64::new(0))
         .collect();
-    let late: &'static [AtomicU64] = Box::leak(late.into_boxed_slice());
+    let late: &'static [AtomicI64] = Box::leak(late.into_boxed_slice());
     let start = now() + PERIOD;
     for (b, slots) in late.chunks(works.len()).enumerate() {
         let due = start + b as u64 * PERIOD;
@@ -27,7 +27,7 @@ pub fn burst<P: Pool>(pool: P) {
         for (slot, &work) in slots.iter().zip(&works) {
             pool.spawn(move || {
                 spin(work);
-                slot.store(now() - due, Ordering::Relaxed);
+                slot.store((now() - due) as i64, Ordering::Relaxed);
                 count::task_ran();
             });
         }

@@ -71,12 +71,18 @@ pub fn sleep_until(when: u64) {
     }
 }
 
-/// Prints percentiles in microseconds; 100 is the largest.
-pub fn emit_latency(mut ns: Vec<u64>, percentiles: &[f64]) {
+/// CPU time of the process.
+pub fn process_cpu() -> u64 {
+    read(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Prints percentiles in microseconds; 100 is the largest, 0 the smallest.
+pub fn emit_latency(mut ns: Vec<i64>, percentiles: &[f64]) {
     ns.sort_unstable();
     for &p in percentiles {
         let i = (p / 100.0 * (ns.len() - 1) as f64 + 0.5) as usize;
         let name = match p {
+            p if p == 0.0 => "min_us".to_string(),
             p if p == 100.0 => "max_us".to_string(),
             p => format!("p{}_us", p).replace('.', ""),
         };

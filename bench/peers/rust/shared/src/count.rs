@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-//! Tasks that have run. Each adds one to a counter of the thread that it runs on; no
-//! cache line is written by two threads.
+//! Tasks that have run: two ways to wait for them.
+//!
+//! Where a task takes nanoseconds, and the waiter may look from time to time, it adds one to
+//! a counter of the thread that it runs on; no cache line is written by two threads.
+//! Where it takes long, all tasks count down one number, and the last wakes the waiter.
 
 use crate::clock;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::thread::{self, Thread};
 
 #[repr(align(128))]
 struct Counter(AtomicU64);
@@ -41,5 +45,28 @@ fn ran() -> u64 {
 pub fn await_tasks(n: usize, every_ns: u64) {
     while ran() < n as u64 {
         clock::sleep(every_ns);
+    }
+}
+
+/// Of the thread that makes it and waits.
+#[derive(Clone, Copy)]
+pub struct Countdown(&'static (AtomicUsize, Thread));
+
+impl Countdown {
+    pub fn new(n: usize) -> Self {
+        let inner = Box::new((AtomicUsize::new(n), thread::current()));
+        Countdown(Box::leak(inner))
+    }
+
+    pub fn task_ran(self) {
+        if self.0 .0.fetch_sub(1, Ordering::Release) == 1 {
+            self.0 .1.unpark();
+        }
+    }
+
+    pub fn wait(self) {
+        while self.0 .0.load(Ordering::Acquire) > 0 {
+            thread::park();
+        }
     }
 }

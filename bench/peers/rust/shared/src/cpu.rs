@@ -4,23 +4,24 @@
 //! with a quota the same program shows what throttling does to it.
 
 use crate::clock::{burn_cpu, now, MSEC};
-use crate::{amount, count, emit, proc, Pool};
+use crate::count::Countdown;
+use crate::{amount, emit, proc, Pool};
 
 const WORK: u64 = 5 * MSEC;
 
-/// The waiter looks every 2 ms, so half a switch per task is its own.
 pub fn oversub<P: Pool>(pool: P) {
     let n = amount(200);
     let ideal = (n as u64 * WORK) as f64 / proc::cpus();
+    let end = Countdown::new(n);
     let before = proc::switches();
     let start = now();
     for _ in 0..n {
-        pool.spawn(|| {
+        pool.spawn(move || {
             burn_cpu(WORK);
-            count::task_ran();
+            end.task_ran();
         });
     }
-    count::await_tasks(n, 2 * MSEC);
+    end.wait();
     emit("makespan_x", (now() - start) as f64 / ideal);
     emit("switches", proc::switches() - before);
 }

@@ -64,7 +64,7 @@ pub fn pingpong<P: Pool>(pool: P) {
         while !DONE.swap(false, Ordering::Acquire) {
             thread::park();
         }
-        trips.push(now() - start);
+        trips.push((now() - start) as i64);
     }
     emit_latency(trips, &[50.0, 99.0]);
 }

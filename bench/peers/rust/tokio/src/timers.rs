@@ -8,7 +8,7 @@ use shared::clock::{emit_latency, now, MSEC, SEC};
 use shared::{amount, count, emit};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::task::unconstrained;
@@ -41,15 +41,15 @@ pub fn pair(pool: Tokio) {
 /// over a second. A task of its own waits for each.
 pub fn late(pool: Tokio) {
     let n = amount(100_000);
-    let late: Vec<AtomicU64> = (0..n).map(|_| AtomicU64::new(0)).collect();
-    let late: &'static [AtomicU64] = Box::leak(late.into_boxed_slice());
+    let late: Vec<AtomicI64> = (0..n).map(|_| AtomicI64::new(0)).collect();
+    let late: &'static [AtomicI64] = Box::leak(late.into_boxed_slice());
     for (i, slot) in late.iter().enumerate() {
         let delay = 200 * MSEC + i as u64 * SEC / n as u64;
         let due = now() + delay;
         let when = Instant::now() + Duration::from_nanos(delay);
         pool.0.spawn(async move {
             sleep_until(when).await;
-            slot.store(now().saturating_sub(due), Ordering::Relaxed);
+            slot.store(now() as i64 - due as i64, Ordering::Relaxed);
             count::task_ran();
         });
     }
@@ -58,5 +58,5 @@ pub fn late(pool: Tokio) {
         .iter()
         .map(|slot| slot.load(Ordering::Relaxed))
         .collect();
-    emit_latency(late, &[50.0, 99.0, 100.0]);
+    emit_latency(late, &[50.0, 99.0, 100.0, 0.0]);
 }
