@@ -34,6 +34,7 @@ final class BlockRead {
 	private final Pipe[] pipes;
 	private final Path dir;
 	private final MappedByteBuffer cold;
+	private final Thread helper;
 	private final Pool pool;
 	private volatile int sink;
 
@@ -47,7 +48,7 @@ final class BlockRead {
 		dir = Files.createTempDirectory(
 			Path.of(top == null ? "/var/tmp" : top), "peers-");
 		cold = ColdFile.map(dir, n * FAULTS);
-		Thread helper = new Thread(this::answer);
+		helper = new Thread(this::answer);
 		helper.setDaemon(true);
 		helper.start();
 	}
@@ -64,7 +65,9 @@ final class BlockRead {
 				Clock.sleepUntil(q.due());
 				q.pipe().sink().write(ByteBuffer.allocate(1));
 			}
-		} catch (InterruptedException | IOException e) {
+		} catch (InterruptedException e) {
+			return; // all have been answered
+		} catch (IOException e) {
 			throw new IllegalStateException(e);
 		}
 	}
@@ -122,11 +125,23 @@ final class BlockRead {
 		}
 	}
 
+	private void close() throws IOException {
+		helper.interrupt();
+		for (Pipe p : pipes) {
+			p.source().close();
+			p.sink().close();
+		}
+		Files.delete(dir);
+	}
+
 	static void blockread(Pool pool) throws Exception {
 		int n = Peer.amount(BlockMix.TASKS);
-		BlockRead b = new BlockRead(pool, n / 4);
+		BlockRead before = new BlockRead(pool, n / 4);
 
+		BlockMix.warm(pool, n, before::block);
+		before.close();
+		BlockRead b = new BlockRead(pool, n / 4);
 		BlockMix.run(pool, n, b::block);
-		Files.delete(b.dir);
+		b.close();
 	}
 }
