@@ -31,12 +31,13 @@ enum {
 	NR_VERSIONS
 };
 
-/* All but cpus: whoever calls quota_look(). On the heap, since arrays for the longest
- * paths that there may be would be five pages of every process. */
+/* All but cpus: whoever calls quota_look(). What is short as a rule lies together, so
+ * that it is one page and not five of every process. */
 static _Atomic int cpus = QUOTA_NONE; /* A: quota_look() */
-static char *cgroup_text; /* of /proc/self/cgroup; NULL: to be read anew */
+/* What /proc/self/cgroup said; behind it the directories. */
+static char store[MAX_TEXT + NR_VERSIONS * MAX_PATH];
 static struct {
-	char *dir;  /* of the process's cgroup; NULL: nothing seen */
+	char *dir;  /* in store: of the process's cgroup; NULL: nothing seen */
 	size_t top; /* so long is that of the topmost one */
 } where[NR_VERSIONS];
 
@@ -45,10 +46,10 @@ int quota_cpus(void)
 	return atomic_load_explicit(&cpus, memory_order_relaxed);
 }
 
-/* The parent's thread may have been about to free them. */
+/* The parent's thread may have been about to write them. */
 void quota_reset(void)
 {
-	cgroup_text = NULL;
+	store[0] = '\0';
 	for (int version = V1; version < NR_VERSIONS; version++)
 		where[version].dir = NULL;
 }
@@ -165,21 +166,8 @@ static const char *below(const char *path, const struct mount *m)
 	return path + len;
 }
 
-/* Without memory nothing is seen. */
-static void set_dir(int version, const char *point, const char *rest)
-{
-	size_t size = strlen(point) + strlen(rest) + 1;
-	char *dir = malloc(size);
-
-	free(where[version].dir);
-	where[version].dir = dir;
-	where[version].top = strlen(point);
-	if (dir)
-		snprintf(dir, size, "%s%s", point, rest);
-}
-
-/* The mount in which the most ancestors can be seen. */
-static void find_dir(char *mounts, const char *path, int version)
+/* The mount in which the most ancestors can be seen. @dir has room for a path. */
+static void find_dir(char *mounts, const char *path, int version, char *dir)
 {
 	size_t best = SIZE_MAX;
 	char *save = NULL;
@@ -196,7 +184,9 @@ static void find_dir(char *mounts, const char *path, int version)
 		    strlen(m.point) + strlen(rest) >= MAX_PATH)
 			continue;
 		best = strlen(m.root);
-		set_dir(version, m.point, strcmp(rest, "/") ? rest : "");
+		strcpy(stpcpy(dir, m.point), strcmp(rest, "/") ? rest : "");
+		where[version].dir = dir;
+		where[version].top = strlen(m.point);
 	}
 }
 
@@ -214,20 +204,23 @@ static char *read_mounts(void)
 	return NULL;
 }
 
-static void find_dirs(const char *text)
+/* By what is in store. */
+static void find_dirs(void)
 {
+	char *end = store + strlen(store) + 1;
 	char path[MAX_PATH];
 
 	for (int version = V1; version < NR_VERSIONS; version++) {
 		char *mounts = NULL;
 
-		free(where[version].dir);
 		where[version].dir = NULL;
-		if (find_path(text, version, path))
+		if (find_path(store, version, path))
 			mounts = read_mounts();
 		if (mounts)
-			find_dir(mounts, path, version);
+			find_dir(mounts, path, version, end);
 		free(mounts);
+		if (where[version].dir)
+			end += strlen(end) + 1;
 	}
 }
 
@@ -325,10 +318,9 @@ void quota_look(void)
 	int v1, v2;
 
 	os_read_file("/proc/self/cgroup", text, sizeof(text));
-	if (!cgroup_text || strcmp(text, cgroup_text)) {
-		free(cgroup_text);
-		cgroup_text = strdup(text);
-		find_dirs(text);
+	if (strcmp(text, store)) {
+		strcpy(store, text);
+		find_dirs();
 	}
 	v1 = read_all(V1);
 	v2 = read_all(V2);
