@@ -140,6 +140,7 @@ expect()
 expect '| ns | 20 (10–30) | 50 | go 41 (40–45) | 0.49 | ≤ 0.6 × best peer | yes |'
 expect '| ns | 25 | 24 | condvar 26 | 0.92 | ≤ 0.6 × best peer | **NO** |'
 expect '| us | 5 |  | tokio 6 | 0.83 | ≤ 1 × best peer | yes |'
+expect '2 of 3 targets are reached.'
 expect '| cmwq per-CPU | 50 | 24 |'
 expect '| condvar | 90 | 26 |'
 expect 'glib, submit1: not done after 60 s'

@@ -259,7 +259,9 @@ def summary(result):
              row(["---"] * 8)]
     for entries in GROUPS.values():
         lines += filter(None, (summary_row(result, entry) for entry in entries))
-    return lines
+    reached = sum(line.endswith("| yes |") for line in lines)
+    missed = sum(line.endswith("| **NO** |") for line in lines)
+    return lines + ["", f"{reached} of {reached + missed} targets are reached."]
 
 
 def heading(metric, unit):
