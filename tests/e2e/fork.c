@@ -23,8 +23,11 @@ static struct item blocker, item[8];
 static struct item timed[2];
 static bool with_timers;
 
+/* With the topology read: who is forked by _Fork() in that very moment does without
+ * it, and says so. */
 static void alloc_queues(void)
 {
+	workqueue_init_topology();
 	wq[0] = alloc_workqueue("percpu", WQ_PERCPU, 0);
 	wq[1] = alloc_workqueue("unbound", WQ_UNBOUND, 0);
 	wq[2] = alloc_ordered_workqueue("ordered", 0);
