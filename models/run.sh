@@ -49,4 +49,7 @@ expect bh fails NO_SECOND_LOOK
 expect leaving holds
 expect leaving fails NO_LOOK_AFTER
 expect leaving fails NO_LEAVE
+expect lease holds
+expect lease fails NO_END
+expect lease fails NO_LATE_LOOK
 exit $failed

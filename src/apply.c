@@ -14,6 +14,7 @@
 #include "log.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "registry.h"

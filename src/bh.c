@@ -51,6 +51,7 @@
 #include "nosleep.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 
 #define SLICE_NS     (2 * NSEC_PER_MSEC)

@@ -13,6 +13,7 @@
 #include "grace.h"
 #include "life.h"
 #include "log.h"
+#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "timer.h"
@@ -84,7 +85,7 @@ static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
 	if (os_checks_items())
 		verify_item(pool, work);
 	word = work_load(work);
-	if (pwq_lists(pwq, pool, word)) {
+	if (lease_lists(pwq, pool, work, word)) {
 		*old = dequeue(pool, work, word);
 		ret = GRAB_PENDING;
 		/* It may have made room for one that nobody knows of. */

@@ -29,6 +29,7 @@
 
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "timer.h"
 #include "cmwq/cmwq.h"
@@ -154,16 +155,11 @@ static bool may_start(struct pool *pool, int running)
 	return running < pool_cap(pool) || !param_get(pace);
 }
 
-static bool is_tiny(struct pool *pool)
-{
-	return atomic_load_explicit(&pool->tiny, memory_order_relaxed);
-}
-
 /* Where items are tiny one worker is enough: a second would cost more in handing
  * over the lock than it takes off. */
 static bool worth_waking(struct pool *pool, int running)
 {
-	return may_start(pool, running) && (!running || !is_tiny(pool));
+	return may_start(pool, running) && (!running || !pool_is_tiny(pool));
 }
 
 void cm_kick(struct pool *pool)
@@ -183,7 +179,7 @@ void cm_kick(struct pool *pool)
 			timer_wake();
 	}
 	if (running)
-		arm(pool, !is_tiny(pool));
+		arm(pool, !pool_is_tiny(pool));
 }
 
 bool cm_may_start(struct pool *pool)
@@ -208,8 +204,7 @@ bool cm_may_continue(struct pool *pool)
 
 	if (pool_bound(pool))
 		return running <= 1;
-	if (running > 1 &&
-	    atomic_load_explicit(&pool->tiny, memory_order_relaxed))
+	if (running > 1 && pool_is_tiny(pool))
 		return false;
 	return running <= pool_cap(pool) || !param_get(pace);
 }
@@ -230,7 +225,7 @@ void cm_watch(struct pool *pool, bool fresh)
 	cm_start_tick();
 	if (worth_waking(pool, running))
 		cm_wake_idle(pool, false);
-	arm(pool, !is_tiny(pool));
+	arm(pool, !pool_is_tiny(pool));
 }
 
 void cm_leave_waiting(struct pool *pool)

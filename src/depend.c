@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "bh.h"
+#include "lease.h"
 #include "log.h"
 #include "param.h"
 #include "symbol.h"

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "cm.h"
+#include "lease.h"
 #include "log.h"
 #include "manager.h"
 #include "os.h"
@@ -48,10 +49,36 @@ static void complete_waiters(struct worker *w)
 	}
 }
 
+/* Who else writes it has the lock, and then the only reader that cares is not here. */
+static void count(_Atomic unsigned long *n)
+{
+	unsigned long v = atomic_load_explicit(n, memory_order_relaxed);
+
+	atomic_store_explicit(n, v + 1, memory_order_relaxed);
+}
+
 /*
  * Take the item off its list and say what runs here; then clear PENDING. The
  * exchange reads what failed claims wrote, so the function sees their stores.
  */
+static void publish(struct worker *w, struct pool *pool,
+		    struct work_struct *work, work_func_t func, struct pwq *pwq)
+{
+	count(&w->seq);
+	count(&pool->seq);
+	atomic_store_explicit(&w->current_pwq, pwq, memory_order_release);
+	atomic_store_explicit(&w->current_wq, pwq->wq, memory_order_release);
+	atomic_store_explicit(&w->current_func, func, memory_order_release);
+	atomic_store_explicit(&w->current_work, work, memory_order_release);
+}
+
+static unsigned long clear_pending(struct worker *w, struct work_struct *work)
+{
+	return work_exchange(work,
+			     word_gen(w->gen) | (unsigned long)w->slot
+							<< WORD_SLOT_SHIFT);
+}
+
 static struct pwq *begin(struct worker *w, struct pool *pool,
 			 struct work_struct *work, bool watch)
 	REQUIRES(pool->lock)
@@ -63,48 +90,41 @@ static struct pwq *begin(struct worker *w, struct pool *pool,
 	pool_del_work(pool, work);
 	if (unlikely(word & WORD_WAITERS))
 		take_waiters(w, pool, work);
-	w->seq++;
 	w->desc[0] = '\0';
 	w->current_colour = word_colour(word);
-	atomic_store_explicit(
-		&pool->seq,
-		atomic_load_explicit(&pool->seq, memory_order_relaxed) + 1,
-		memory_order_relaxed);
 	pwq->started++;
-	atomic_store_explicit(&w->current_pwq, pwq, memory_order_release);
-	atomic_store_explicit(&w->current_wq, pwq->wq, memory_order_release);
-	atomic_store_explicit(&w->current_func, work->func,
-			      memory_order_release);
-	atomic_store_explicit(&w->current_work, work, memory_order_release);
+	publish(w, pool, work, work->func, pwq);
 	if (unlikely(atomic_load_explicit(&pwq->wq->flags,
 					  memory_order_relaxed) &
 		     WQ_CPU_INTENSIVE) &&
 	    pool_bound(pool))
 		cm_set_intensive(pool, w);
 	if (atomic_load_explicit(&pool->has_work, memory_order_relaxed) &&
-	    (watch || !atomic_load_explicit(&pool->tiny, memory_order_relaxed)))
+	    (watch || !pool_is_tiny(pool)))
 		cm_watch(pool, watch);
-	work_exchange(work, word_gen(w->gen) | (unsigned long)w->slot
-						       << WORD_SLOT_SHIFT);
+	clear_pending(w, work);
 	return pwq;
 }
 
-static void finish(struct worker *w, struct pool *pool, struct pwq *pwq)
+/* What others found out about the worker ends with its item, of @pwq, if that is not
+ * over already. */
+static void settle(struct worker *w, struct pool *pool, struct pwq *pwq)
 	REQUIRES(pool->lock)
 {
-	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
 	if (unlikely(
 		    atomic_load_explicit(&w->hint_depth, memory_order_relaxed)))
 		atomic_store(&w->hint_depth, 0);
 	if (w->asleep || w->intensive) {
-		if (w->asleep && atomic_load(&pool->nr_running) > 0)
+		if (pwq && w->asleep && atomic_load(&pool->nr_running) > 0)
 			pwq->cm_overlap++;
 		cm_item_done(pool, w);
 	}
 	if (unlikely(!list_empty(&w->waiters)))
 		complete_waiters(w);
-	pwq->completed++;
-	pwq_item_done(pwq, w->current_colour);
+	if (likely(pwq)) {
+		pwq->completed++;
+		pwq_item_done(pwq, w->current_colour);
+	}
 }
 
 /* The record may belong to a worker of the child by now. */
@@ -129,7 +149,10 @@ static void run_one(struct worker *w, struct pool *pool,
 	func(work);
 	check_forked();
 	lock(&pool->lock);
-	finish(w, pool, pwq);
+	if (unlikely(pool->lessee))
+		lease_revoke(pool);
+	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
+	settle(w, pool, pwq);
 }
 
 /* The list has items; NULL if none of them is one any more. */
@@ -172,13 +195,16 @@ static bool collides(struct pool *pool, struct work_struct *work)
 	return true;
 }
 
-static void judge_pace(struct pool *pool, uint64_t since, unsigned int items)
-	REQUIRES(pool->lock)
+/* Returns when that was. */
+static uint64_t judge_pace(struct pool *pool, uint64_t since,
+			   unsigned int items) REQUIRES(pool->lock)
 {
-	bool tiny = (os_now() - since) / items < TINY_ITEM_NS;
+	uint64_t now = os_now();
+	bool tiny = now - since < (uint64_t)items * TINY_ITEM_NS;
 
-	if (tiny != atomic_load_explicit(&pool->tiny, memory_order_relaxed))
+	if (tiny != pool_is_tiny(pool))
 		atomic_store(&pool->tiny, tiny);
+	return now;
 }
 
 static void run_scheduled(struct worker *w, struct pool *pool)
@@ -188,6 +214,66 @@ static void run_scheduled(struct worker *w, struct pool *pool)
 
 	if (work)
 		run_one(w, pool, work, false);
+}
+
+/* The items of a lease, without the lock. How many there were. */
+static unsigned int run_lease(struct worker *w, struct pool *pool)
+{
+	struct lease_item *item;
+	unsigned int n = 0;
+
+	while ((item = lease_next(w))) {
+		work_func_t func = item->func;
+
+		publish(w, pool, item->work, func, item->pwq);
+		clear_pending(w, item->work);
+		errno = 0;
+		func(item->work);
+		check_forked();
+		atomic_store_explicit(&w->current_work, NULL,
+				      memory_order_release);
+		lease_done(w);
+		n++;
+	}
+	return n;
+}
+
+/*
+ * As long as they are tiny, items are run under leases. Returns with none drained that
+ * is not admitted, and whether there was any lease.
+ */
+static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	unsigned int items = 0;
+	uint64_t since = 0;
+	bool mine = true;
+
+	while (mine && lease_pays(pool) && cm_may_continue(pool) &&
+	       lease_begin(w, pool)) {
+		if (!since)
+			since = os_now();
+		if (atomic_load_explicit(&pool->has_work, memory_order_relaxed))
+			cm_watch(pool, true);
+		unlock(&pool->lock);
+		items += run_lease(w, pool);
+		lock(&pool->lock);
+		mine = lease_end(w, pool);
+		if (!mine)
+			settle(w, pool, w->lease.running);
+		if (items < DRAIN_EVERY)
+			continue;
+		since = judge_pace(pool, since, items);
+		items = 0;
+		atomic_store_explicit(&pool->stream, true,
+				      memory_order_relaxed);
+	}
+	if (items)
+		judge_pace(pool, since, items);
+	if (pool->drained)
+		pool_admit_drained(pool);
+	while (unlikely(!list_empty(&w->scheduled)))
+		run_scheduled(w, pool);
+	return since;
 }
 
 /*
@@ -213,13 +299,16 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 			watch = false;
 			items++;
 		}
+		if (lease_pays(pool) && run_leases(w, pool)) {
+			since = os_now();
+			items = 0;
+		}
 		if (list_empty(&pool->worklist) || items == DRAIN_EVERY) {
 			pool_drain(pool);
 			watch = true;
 		}
 		if (items == DRAIN_EVERY) {
-			judge_pace(pool, since, items);
-			since = os_now();
+			since = judge_pace(pool, since, items);
 			items = 0;
 		}
 		if (unlikely(pool->nr_asleep))
@@ -228,8 +317,7 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	/* Leaving work to others: they may be asleep for all that is known. */
 	if (!list_empty(&pool->worklist))
 		cm_watch(pool, true);
-	if (items && (items > DRAIN_EVERY / 4 ||
-		      atomic_load_explicit(&pool->tiny, memory_order_relaxed)))
+	if (items && (items > DRAIN_EVERY / 4 || pool_is_tiny(pool)))
 		judge_pace(pool, since, items);
 }
 

@@ -19,6 +19,7 @@
 #include "depend.h"
 #include "life.h"
 #include "os.h"
+#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "worker.h"
@@ -114,7 +115,7 @@ static enum hang hang_on_queued(struct pwq *pwq, struct pool *pool,
 	enum hang hang = HANG_AGAIN;
 
 	pool_lock(pool);
-	if (pwq_lists(pwq, pool, work_load(work))) {
+	if (lease_lists(pwq, pool, work, work_load(work))) {
 		if (depend_is_behind(depend, pwq)) {
 			hang = HANG_NEVER;
 		} else {

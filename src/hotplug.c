@@ -15,6 +15,7 @@
 #include "log.h"
 #include "manager.h"
 #include "os.h"
+#include "lease.h"
 #include "pwq.h"
 #include "registry.h"
 #include "sentinel.h"

@@ -26,6 +26,7 @@
 #include "manager.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "tick.h"
 #include "timer.h"

@@ -6,6 +6,7 @@
 
 #include "attrs.h"
 #include "cm.h"
+#include "lease.h"
 #include "life.h"
 #include "log.h"
 #include "queue.h"

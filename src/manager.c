@@ -17,6 +17,7 @@
 #include "log.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "timer.h"
 

@@ -12,9 +12,10 @@
  *  M  the mayday lock (rescuer.c)
  *
  * The rule of the house: whoever takes pool->lock drains the inbox before he
- * reasons about the lists (pool_lock() in pwq.h does both). Then the worklist and the
- * inactive lists are complete, as if every queueing had taken the lock. Only a
- * worker between two items may put the drain off, by at most 64 items.
+ * reasons about the lists, and ends a lease (pool_lock() in lease.h does all that).
+ * Then the worklist and the inactive lists are complete, as if every queueing had
+ * taken the lock, and every start and end of an item. Only a worker between two
+ * items may put the drain off, by at most 64 items.
  */
 #ifndef CMWQ_POOL_H
 #define CMWQ_POOL_H
@@ -69,11 +70,13 @@ struct pool {
 	/* Read by pushers, written by workers at changes of what they say. */
 	_Alignas(64) _Atomic int nr_running; /* A: under lock, but for reads */
 	_Atomic(struct worker *) first_idle; /* A: written under lock */
-	_Atomic bool has_work;	 /* A: worklist not empty; under lock */
-	_Atomic bool tiny;	 /* A: items are so short that one worker keeps
+	_Atomic bool has_work; /* A: worklist or lease not empty; under lock */
+	_Atomic bool tiny;     /* A: items are so short that one worker keeps
 				   up with them; under lock. BH: always */
-	_Atomic bool cpu_idle;	 /* A: a sentinel ran while work waited */
-	_Atomic int runner;	 /* A: thread last counted, if it has not left
+	_Atomic bool stream;   /* A: got through many tiny items since the last
+				tick; under lock, T clears it */
+	_Atomic bool cpu_idle; /* A: a sentinel ran while work waited */
+	_Atomic int runner;    /* A: thread last counted, if it has not left
 				   the pool, or 0; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
 	_Atomic unsigned long seen_seq; /* A: and seq was this */
@@ -84,12 +87,17 @@ struct pool {
 	_Atomic bool crowded;	/* A: asks it to drain, see pool_crowds() */
 
 	_Alignas(64) struct list worklist; /* P: items to be started */
-	_Atomic unsigned long seq;	   /* A: items started; under lock */
-	struct list idle;		   /* P: workers, last used first */
-	struct list busy;		   /* P: workers with an item */
-	struct list waiters;		   /* P: flushers of queued items */
-	struct list held;   /* P: pwqs that may start nothing for reasons beyond
+	_Atomic unsigned long
+		seq; /* A: changes with each item started; under lock, or by the lessee */
+	struct list idle;    /* P: workers, last used first */
+	struct list busy;    /* P: workers with an item */
+	struct list waiters; /* P: flushers of queued items */
+	struct list held; /* P: pwqs that may start nothing for reasons beyond
 			     this pool */
+	struct work_struct *drained; /* P: out of the inbox, in order, linked by
+					entry.next, not admitted yet */
+	struct worker
+		*lessee;    /* P: may run items without the lock, see lease.h */
 	int nr_workers;	    /* P */
 	int nr_idle;	    /* P */
 	int nr_asleep;	    /* P: busy workers found asleep */
@@ -218,6 +226,11 @@ int pools_init(void);
 static inline int pool_cap(struct pool *pool)
 {
 	return atomic_load_explicit(&pool->cap, memory_order_relaxed);
+}
+
+static inline bool pool_is_tiny(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->tiny, memory_order_relaxed);
 }
 
 /*

@@ -361,7 +361,7 @@ static void look_at_held(struct pool *pool) REQUIRES(pool->lock)
 	}
 }
 
-void pool_drain_slow(struct pool *pool)
+uintptr_t pool_take_inbox(struct pool *pool)
 {
 	struct work_struct *work, *next, *first = NULL;
 	uintptr_t head;
@@ -379,18 +379,68 @@ void pool_drain_slow(struct pool *pool)
 		work->entry.next = first;
 		first = work;
 	}
-	for (work = first; work; work = next) {
+	pool->drained = first;
+	return head & INBOX_FLAGS;
+}
+
+/* An item that is admitted may make others start, and so have the inbox drained. */
+static void admit_all(struct pool *pool) REQUIRES(pool->lock)
+{
+	struct work_struct *work, *next = pool->drained;
+
+	pool->drained = NULL;
+	while ((work = next)) {
 		unsigned long word = atomic_load_explicit(work_word(work),
 							  memory_order_relaxed);
 
 		next = link_work(work->entry.next);
+		/* Queued again, or other work at its address: it has started. */
+		if (unlikely(pool->lessee) && pool->lessee->lease.work == work)
+			pool->lessee->lease.work = NULL;
 		pwq_admit(word_pwq(word), work, word);
 	}
-	if (unlikely(head & INBOX_POKE))
+}
+
+void pool_note_work(struct pool *pool)
+{
+	atomic_store_explicit(&pool->has_work, !list_empty(&pool->worklist),
+			      memory_order_relaxed);
+}
+
+void pool_admit_drained(struct pool *pool)
+{
+	admit_all(pool);
+	pool_note_work(pool);
+}
+
+void pool_drain_slow(struct pool *pool)
+{
+	uintptr_t flags;
+
+	admit_all(pool);
+	flags = pool_take_inbox(pool);
+	admit_all(pool);
+	if (unlikely(flags & INBOX_POKE))
 		look_at_held(pool);
 	if (list_empty(&pool->worklist))
-		atomic_store_explicit(&pool->has_work, false,
-				      memory_order_relaxed);
+		pool_note_work(pool);
+}
+
+bool pwq_has_room(struct pwq *pwq, int own)
+{
+	return pwq->limit && pwq->nr_active - own < pwq->limit &&
+	       list_empty(&pwq->inactive);
+}
+
+bool pwq_is_awaited(struct pwq *pwq)
+{
+	return pwq->events || pwq->node || !list_empty(&pwq->inactive);
+}
+
+void pwq_count_running(struct pwq *pwq, unsigned int colour)
+{
+	pwq->nr_in_flight[colour]++;
+	pwq->nr_active++;
 }
 
 static void drop_in_flight(struct pwq *pwq, unsigned int colour) NO_ANALYSIS

@@ -91,6 +91,9 @@ static inline unsigned long pwq_word(struct pwq *pwq, uint32_t gen)
 		gen);
 }
 
+/* Empty the inbox into pool->drained, which is empty. What flags it had. */
+uintptr_t pool_take_inbox(struct pool *pool) REQUIRES(pool->lock);
+
 /* Settle everything in the inbox, in queueing order. */
 void pool_drain_slow(struct pool *pool) REQUIRES(pool->lock);
 
@@ -100,20 +103,21 @@ static inline void pool_drain(struct pool *pool) REQUIRES(pool->lock)
 		pool_drain_slow(pool);
 }
 
-static inline void pool_lock(struct pool *pool) ACQUIRE(pool->lock)
-{
-	lock(&pool->lock);
-	pool_drain(pool);
-}
+/* Admit what is in pool->drained. */
+void pool_admit_drained(struct pool *pool) REQUIRES(pool->lock);
 
-/* Is an item with this word on a list of @pool, as one of @pwq? The caller found
- * @pwq in the word, and then @pool in it, before he took the lock. */
-static inline bool pwq_lists(struct pwq *pwq, struct pool *pool,
-			     unsigned long word) REQUIRES(pool->lock)
-{
-	return word & WORD_LISTED && word_pwq(word) == pwq &&
-	       pwq_pool(pwq) == pool;
-}
+/* Say whether the worklist is empty. */
+void pool_note_work(struct pool *pool) REQUIRES(pool->lock);
+
+/* May items of it that come out of the inbox be started at once, one after another by
+ * the same worker, without being counted? @own: of the active ones are over by then. */
+bool pwq_has_room(struct pwq *pwq, int own) NO_ANALYSIS;
+
+/* Does anybody wait for the end of its items, or any item for that of another? */
+bool pwq_is_awaited(struct pwq *pwq) NO_ANALYSIS;
+
+/* What was started without being counted runs on: count it. */
+void pwq_count_running(struct pwq *pwq, unsigned int colour) NO_ANALYSIS;
 
 /* An item that was admitted is gone: finished, or taken back while active. */
 void pwq_item_done(struct pwq *pwq, unsigned int colour) NO_ANALYSIS;

@@ -14,6 +14,7 @@
 #include "queue.h"
 
 #include "cm.h"
+#include "lease.h"
 #include "life.h"
 #include "log.h"
 #include "pwq.h"
@@ -312,7 +313,8 @@ static inline bool requeue_self(struct worker *self, struct work_struct *work,
 	    CLAIMED)
 		return false;
 	work_set_runner(work, self);
-	push(pwq, work, true);
+	if (!lease_requeue(self, pwq, work))
+		push(pwq, work, true);
 	return true;
 }
 

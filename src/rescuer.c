@@ -12,6 +12,7 @@
 #include "log.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "verify.h"
 #include "worker.h"

@@ -10,6 +10,7 @@
 #include <cmwq/cmwq.h>
 
 #include "dump.h"
+#include "lease.h"
 #include "life.h"
 #include "lines.h"
 #include "os.h"

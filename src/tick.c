@@ -41,6 +41,7 @@
 #include "manager.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "quota.h"
 #include "rescuer.h"
@@ -171,6 +172,19 @@ static void grant_beyond_quota(uint64_t now)
 	overdrawn = false;
 }
 
+/* Does it get through many tiny items? Then there is nothing that it could be told, and
+ * its worker is not to lose its lease for that. */
+static bool keeps_up(struct pool *pool)
+{
+	if (!atomic_load_explicit(&pool->stream, memory_order_relaxed))
+		return false;
+	atomic_store_explicit(&pool->stream, false, memory_order_relaxed);
+	pool->tick_seq = atomic_load(&pool->seq);
+	pool->stuck_ticks = 0;
+	pool->mayday_at = 0;
+	return true;
+}
+
 /* Returns whether the pool needs the tick. */
 static bool tick_pool(struct pool *pool)
 {
@@ -187,6 +201,8 @@ static bool tick_pool(struct pool *pool)
 	if (!waiting &&
 	    (!pool_bound(pool) || atomic_load(&pool->nr_running) <= 0))
 		return false;
+	if (keeps_up(pool))
+		return true;
 	pool_lock(pool);
 	look_at_workers(pool);
 	if (!list_empty(&pool->worklist))

@@ -10,6 +10,7 @@
 #include "manager.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 
 static int nr_made; /* registry lock */

@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#include "lease.h"
 #include "life.h"
 #include "log.h"
 #include "os_probe.h"

@@ -28,6 +28,7 @@
 #include "os.h"
 #include "os_backtrace.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "symbol.h"

@@ -35,6 +35,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->moves = 0;
 	worker->watch_seq = 0;
 	worker->computes = false;
+	worker->lease.open = false;
 	worker->desc[0] = '\0';
 	list_init(&worker->entry);
 	list_init(&worker->scheduled);

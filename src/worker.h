@@ -22,6 +22,33 @@
 
 struct pwq;
 
+#define LEASE_MAX   32
+#define LEASE_ENDED (1U << 31)
+
+/* Items that a worker may start and end without the lock; see lease.h. */
+struct lease_item {
+	struct work_struct *work;
+	work_func_t func;
+	struct pwq *pwq;
+	bool counted; /* it was on the worklist, in this colour */
+	uint8_t colour;
+};
+
+struct lease {
+	_Alignas(
+		64) _Atomic uint32_t taken; /* A: S adds, whoever ends the lease
+						sets LEASE_ENDED under lock */
+	_Atomic uint32_t done;		    /* A: S; items that have returned */
+	_Atomic uint32_t end;		    /* A: S; of item[] */
+	bool open;		  /* S: nothing is drained behind it */
+	bool ended;		  /* P: by somebody else than the lessee */
+	uint32_t known;		  /* P: end as of then */
+	struct work_struct *work; /* P: that ran then or was about to, unless it
+				     was queued since */
+	struct pwq *running;	  /* P: of it; is counted in it */
+	struct lease_item item[LEASE_MAX]; /* S, but P once it has ended */
+};
+
 struct worker {
 	/* Read by queueing threads. */
 	_Alignas(64) _Atomic(struct work_struct *) current_work; /* A: S */
@@ -33,7 +60,7 @@ struct worker {
 	_Atomic uint32_t wake;	     /* A: set by wakers; the futex */
 
 	_Alignas(64) struct list entry; /* P: in pool->idle or busy */
-	unsigned long seq;		/* P: counts its items */
+	_Atomic unsigned long seq;	/* A: S; counts its items */
 	unsigned int slot;		/* I */
 	uint32_t gen;		     /* I: process generation it belongs to */
 	int tid;		     /* I: before it is on any list */
@@ -59,6 +86,7 @@ struct worker {
 	struct worker *next_free;    /* slot lock */
 	struct workqueue_struct *rescue_wq; /* I: a rescuer, of this one */
 	char desc[WORKER_DESC_LEN]; /* P: of the current item, or the last */
+	struct lease lease;
 };
 
 /* A thread in flush_work() or a cancel: woken when the item's run is over. */

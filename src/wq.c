@@ -28,6 +28,7 @@
 #include "order.h"
 #include "os.h"
 #include "param.h"
+#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "registry.h"

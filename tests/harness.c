@@ -185,6 +185,10 @@ static void log_finish(void)
 	log_ignore("SCHED_IDLE");
 	log_ignore("SCHED_FIFO");
 	log_ignore("affinity");
+#ifdef __SANITIZE_THREAD__
+	/* Its runtime has locks, for which it sleeps on behalf of an item. */
+	log_ignore("slept; BH items must not");
+#endif
 	pthread_mutex_lock(&lg.lock);
 	for (i = 0; i < lg.n; i++) {
 		if (lg.line[i].level == CMWQ_LOG_INFO || lg.line[i].seen ||

@@ -7,7 +7,7 @@
  * idle and works; in the parent the books of the items stay exact (every true
  * is one run or one cancel that returned true).
  *
- * timeout: 300
+ * timeout: 600
  * parallel: no
  */
 #include "child.h"
@@ -176,7 +176,7 @@ static void child_moves_the_line(void)
 	check_queue(wq[2]);
 }
 
-TEST(during_ordered_queueing, .timeout = 60)
+TEST(during_ordered_queueing, .timeout = 240)
 {
 	struct thread t[2];
 
@@ -194,17 +194,62 @@ TEST(during_ordered_queueing, .timeout = 60)
 		destroy_workqueue(wq[i]);
 }
 
-TEST(during_queueing, .timeout = 60)
+/* --- an item that queues itself as fast as it can --- */
+
+static struct work_struct streaming, again[4];
+static atomic_int again_runs[4];
+
+static void stream(struct work_struct *work)
+{
+	if (!atomic_load(&stop))
+		queue_work(system_dfl_wq, work);
+}
+
+/* Long enough for another worker to be woken, so that several records of the
+ * parent's are used. */
+static void run_again(struct work_struct *work)
+{
+	atomic_int *runs = &again_runs[work - again];
+
+	usleep(1000);
+	if (atomic_fetch_add(runs, 1) < 9)
+		queue_work(system_dfl_wq, work);
+}
+
+static void child_runs_again(void)
+{
+	for (int i = 0; i < 4; i++)
+		queue_work(system_dfl_wq, &again[i]);
+	for (int i = 0; i < 4; i++)
+		while (atomic_load(&again_runs[i]) < 10)
+			usleep(1000);
+}
+
+TEST(during_a_stream, .timeout = 240)
+{
+	need_busy_fork();
+	make_report();
+	INIT_WORK(&streaming, stream);
+	for (int i = 0; i < 4; i++)
+		INIT_WORK(&again[i], run_again);
+	queue_work(system_dfl_wq, &streaming);
+	for (int i = 0; i < 60; i++)
+		in_child(FORK, child_runs_again);
+	atomic_store(&stop, true);
+	flush_work(&streaming);
+}
+
+TEST(during_queueing, .timeout = 240)
 {
 	forks_during(queue_all_the_time, 12);
 }
 
-TEST(during_cancels_and_flushes, .timeout = 60)
+TEST(during_cancels_and_flushes, .timeout = 240)
 {
 	forks_during(disturb, 40);
 }
 
-TEST(during_alloc_and_destroy, .timeout = 60)
+TEST(during_alloc_and_destroy, .timeout = 240)
 {
 	forks_during(alloc_and_destroy, 40);
 }
@@ -226,7 +271,7 @@ static void child_sets_a_parameter(void)
 }
 
 /* No handler of ours runs, and somebody has the list of workqueues. */
-TEST(child_begins_with_a_parameter, .timeout = 60)
+TEST(child_begins_with_a_parameter, .timeout = 240)
 {
 	struct thread t;
 	int i;
@@ -250,7 +295,7 @@ static long fork_repeatedly(void *arg)
 	return 0;
 }
 
-TEST(several_threads_fork, .timeout = 60)
+TEST(several_threads_fork, .timeout = 240)
 {
 	struct thread t[3], noise;
 	int i;

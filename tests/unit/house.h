@@ -26,6 +26,7 @@
 #include "manager.h"
 #include "param.h"
 #include "pool.h"
+#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "rescuer.h"

@@ -18,8 +18,10 @@
 
 #include "os.h"
 
-/* The simulated system. os_now() makes items neither tiny nor late. */
+/* The simulated system. os_now() makes items neither tiny nor late, if it goes on at
+ * this pace. */
 static uint64_t sim_now;
+static uint64_t sim_pace = 20000;
 
 static void run_worker(void *worker);
 
@@ -73,7 +75,7 @@ static inline int sim_thread_move(int tid, int cpu,
 }
 
 #define os_thread_move	      sim_thread_move
-#define os_now()	      (sim_now += 20000)
+#define os_now()	      (sim_now += sim_pace)
 #define os_futex_wait	      sim_futex_wait_until
 #define os_futex_wake	      sim_futex_wake
 #define os_sleep_ns(ns)	      ((void)(ns), sim_yield())
@@ -99,6 +101,7 @@ static inline int sim_thread_move(int tid, int cpu,
 #include "../../src/worker.c"
 #include "../../src/node.c"
 #include "../../src/pwq.c"
+#include "../../src/lease.c"
 #include "../../src/cm.c"
 #include "../../src/manager.c"
 #include "../../src/sentinel.c"
@@ -273,6 +276,7 @@ static inline void check_quiet(void)
 	for_each_pool (pool) {
 		sim_check(!pool->inbox && !pool->has_work);
 		sim_check(list_empty(&pool->worklist));
+		sim_check(!pool->drained && !pool->lessee);
 		sim_check(list_empty(&pool->waiters));
 		sim_check(list_empty(&pool->busy));
 		sim_check(pool->nr_running == 0 && pool->nr_asleep == 0);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lease - tiny items run in a row without the pool's lock. See lease.h.
+ */
+#include "lease.h"
+
+static bool is_plain(struct work_struct *work, struct pwq *pwq)
+{
+	return work->func &&
+	       !(atomic_load_explicit(&pwq->wq->flags, memory_order_relaxed) &
+		 WQ_CPU_INTENSIVE);
+}
+
+/* On the worklist. That it is done is known late, so nobody may wait for that. */
+static bool listed_fits(struct work_struct *work, unsigned long word)
+{
+	return !(word & (WORD_COLLIDES | WORD_WAITERS)) &&
+	       is_plain(work, word_pwq(word)) &&
+	       !pwq_is_awaited(word_pwq(word));
+}
+
+/* Drained, but not admitted. */
+static bool drained_fits(struct work_struct *work, unsigned long word)
+{
+	if (word & WORD_COLLIDES && worker_runs(work_runner(work), work))
+		return false;
+	return is_plain(work, word_pwq(word)) &&
+	       pwq_has_room(word_pwq(word), 0);
+}
+
+static uint32_t take_listed(struct lease *l, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	uint32_t n = 0;
+
+	while (!list_empty(&pool->worklist) && n < LEASE_MAX) {
+		struct work_struct *work = entry_work(pool->worklist.next);
+		unsigned long word = atomic_load_explicit(work_word(work),
+							  memory_order_relaxed);
+
+		if (!listed_fits(work, word))
+			break;
+		list_del(work_entry(work));
+		l->item[n++] = (struct lease_item){
+			.work = work,
+			.func = work->func,
+			.pwq = word_pwq(word),
+			.counted = true,
+			.colour = (uint8_t)word_colour(word)
+		};
+	}
+	return n;
+}
+
+static uint32_t take_drained(struct lease *l, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	struct work_struct *work = pool->drained;
+	uint32_t n = 0;
+
+	while (work && n < LEASE_MAX) {
+		unsigned long word = atomic_load_explicit(work_word(work),
+							  memory_order_relaxed);
+
+		if (!drained_fits(work, word))
+			break;
+		l->item[n++] = (struct lease_item){ .work = work,
+						    .func = work->func,
+						    .pwq = word_pwq(word) };
+		work = link_work(work->entry.next);
+	}
+	pool->drained = work;
+	return n;
+}
+
+/* What was held up comes before what is drained, and is still to be looked at. */
+static bool look_at_inbox(struct pool *pool) REQUIRES(pool->lock)
+{
+	if (!(pool_take_inbox(pool) & INBOX_POKE))
+		return true;
+	pool_poke(pool);
+	return false;
+}
+
+static bool nothing_left(struct pool *pool) REQUIRES(pool->lock)
+{
+	return list_empty(&pool->worklist) && !pool->drained;
+}
+
+/* Would it start at once if it queued itself again? */
+static bool may_start_again(const struct lease_item *item)
+{
+	return pwq_has_room(item->pwq, item->counted);
+}
+
+static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
+	REQUIRES(pool->lock)
+{
+	struct lease *l = &w->lease;
+
+	l->open = nothing_left(pool) && may_start_again(&l->item[n - 1]);
+	l->ended = false;
+	l->work = NULL;
+	l->running = NULL;
+	atomic_store_explicit(&l->done, 0, memory_order_relaxed);
+	atomic_store_explicit(&l->end, n, memory_order_relaxed);
+	atomic_store_explicit(&l->taken, 0, memory_order_relaxed);
+	pool->lessee = w;
+	w->desc[0] = '\0';
+	atomic_store_explicit(&pool->has_work, n > 1 || !nothing_left(pool),
+			      memory_order_relaxed);
+}
+
+bool lease_begin(struct worker *w, struct pool *pool)
+{
+	uint32_t n = 0;
+
+	if (pool->lessee || os_checks_items())
+		return false;
+	if (!list_empty(&pool->worklist))
+		n = take_listed(&w->lease, pool);
+	else if (pool->drained ||
+		 (atomic_load(&pool->inbox) && look_at_inbox(pool)))
+		n = take_drained(&w->lease, pool);
+	if (n)
+		become_lessee(w, pool, n);
+	else if (pool->drained)
+		pool_admit_drained(pool);
+	return n;
+}
+
+/* From @first on, to where they came from. */
+static void give_back(struct pool *pool, struct lease *l, uint32_t first)
+	REQUIRES(pool->lock)
+{
+	for (uint32_t i = l->known; i-- > first;) {
+		struct work_struct *work = l->item[i].work;
+
+		if (l->item[i].counted) {
+			list_add(work_entry(work), &pool->worklist);
+		} else {
+			work->entry.next = pool->drained;
+			pool->drained = work;
+		}
+	}
+}
+
+static void count_done(struct lease *l, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct lease_item *item = &l->item[i];
+
+		item->pwq->started++;
+		item->pwq->completed++;
+		if (item->counted)
+			pwq_item_done(item->pwq, item->colour);
+	}
+}
+
+static void count_running(struct worker *w, struct lease_item *item) NO_ANALYSIS
+{
+	w->lease.work = item->work;
+	w->lease.running = item->pwq;
+	w->current_colour =
+		item->counted ? item->colour : atomic_load(&item->pwq->colour);
+	item->pwq->started++;
+	if (!item->counted)
+		pwq_count_running(item->pwq, w->current_colour);
+}
+
+/* Look at done before end: who has done an item has queued it again before. */
+static void end_lease(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	struct lease *l = &w->lease;
+	uint32_t taken = atomic_fetch_or(&l->taken, LEASE_ENDED);
+	uint32_t done = atomic_load_explicit(&l->done, memory_order_acquire);
+
+	l->ended = true;
+	l->known = atomic_load_explicit(&l->end, memory_order_acquire);
+	give_back(pool, l, taken);
+	if (taken > done)
+		count_running(w, &l->item[done]);
+	count_done(l, done);
+}
+
+/* The item that runs has queued itself again since the end was said. */
+static void take_late(struct pool *pool, struct lease *l) REQUIRES(pool->lock)
+{
+	uint32_t first = l->known;
+
+	l->known = atomic_load_explicit(&l->end, memory_order_acquire);
+	give_back(pool, l, first);
+}
+
+void lease_revoke(struct pool *pool)
+{
+	struct worker *w = pool->lessee;
+
+	if (w->lease.ended)
+		take_late(pool, &w->lease);
+	else
+		end_lease(w, pool);
+	pool_admit_drained(pool);
+}
+
+bool lease_end(struct worker *w, struct pool *pool)
+{
+	struct lease *l = &w->lease;
+
+	pool->lessee = NULL;
+	l->open = false;
+	if (l->ended) {
+		take_late(pool, l);
+		pool_admit_drained(pool);
+		return false;
+	}
+	count_done(l, atomic_load_explicit(&l->end, memory_order_relaxed));
+	if (nothing_left(pool))
+		pool_note_work(pool);
+	return true;
+}
