@@ -392,6 +392,9 @@ void verify_pushed(struct pool *pool)
 		return;
 	os_signals_block(&before);
 	if (lock_try(&pool->lock)) {
+		/* From before the checks were switched on. */
+		if (unlikely(pool->lessee))
+			lease_revoke(pool);
 		pool_drain(pool);
 		pool_unlock(pool);
 	}
