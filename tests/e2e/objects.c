@@ -562,7 +562,7 @@ TEST(calls_on_overwritten, OVERWRITES)
 }
 
 /* Raising max_active looks at the list, too. */
-TEST(max_active_with_overwritten, OVERWRITES)
+TEST(max_active_with_overwritten, ON)
 {
 	block(alloc_workqueue("hurt", WQ_UNBOUND, 1));
 	queue_jobs();
