@@ -264,6 +264,11 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 			continue;
 		since = judge_pace(pool, since, items);
 		items = 0;
+		/* Inactive items may refill it for long. */
+		if (!list_empty(&pool->worklist)) {
+			pool_admit_drained(pool);
+			pool_drain(pool);
+		}
 		atomic_store_explicit(&pool->stream, true,
 				      memory_order_relaxed);
 	}

@@ -2,7 +2,7 @@
 /*
  * lease - tiny items run in a row without the pool's lock.
  *
- * Where items are tiny a worker takes up to 32 of them in a lease, from the worklist,
+ * Where items are tiny a worker takes up to 8 of them in a lease, from the worklist,
  * or from what has come out of the inbox and is not admitted yet, and starts and ends
  * them with one atomic addition per item. It is the one lessee of the pool, and stays
  * so until somebody else takes pool->lock, who first ends the lease: what is done is

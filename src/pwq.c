@@ -434,7 +434,7 @@ bool pwq_has_room(struct pwq *pwq, int own)
 
 bool pwq_is_awaited(struct pwq *pwq)
 {
-	return pwq->events || pwq->node || !list_empty(&pwq->inactive);
+	return pwq->events || pwq->node;
 }
 
 void pwq_count_running(struct pwq *pwq, unsigned int colour)

@@ -113,7 +113,7 @@ void pool_note_work(struct pool *pool) REQUIRES(pool->lock);
  * the same worker, without being counted? @own: of the active ones are over by then. */
 bool pwq_has_room(struct pwq *pwq, int own) NO_ANALYSIS;
 
-/* Does anybody wait for the end of its items, or any item for that of another? */
+/* Does anybody elsewhere wait for the end of its items? */
 bool pwq_is_awaited(struct pwq *pwq) NO_ANALYSIS;
 
 /* What was started without being counted runs on: count it. */

@@ -22,7 +22,7 @@
 
 struct pwq;
 
-#define LEASE_MAX   32
+#define LEASE_MAX   8
 #define LEASE_ENDED (1U << 31)
 
 /* Items that a worker may start and end without the lock; see lease.h. */
