@@ -9,12 +9,12 @@
 
 #include "attrs.h"
 #include "flush.h"
+#include "lease.h"
 #include "life.h"
 #include "limit.h"
 #include "log.h"
 #include "os.h"
 #include "param.h"
-#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "registry.h"

@@ -46,12 +46,12 @@
 
 #include "cm.h"
 #include "exec.h"
+#include "lease.h"
 #include "life.h"
 #include "log.h"
 #include "nosleep.h"
 #include "os.h"
 #include "param.h"
-#include "lease.h"
 #include "pwq.h"
 
 #define SLICE_NS     (2 * NSEC_PER_MSEC)

@@ -27,9 +27,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lease.h"
 #include "os.h"
 #include "param.h"
-#include "lease.h"
 #include "pwq.h"
 #include "timer.h"
 #include "cmwq/cmwq.h"

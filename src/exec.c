@@ -49,7 +49,8 @@ static void complete_waiters(struct worker *w)
 	}
 }
 
-/* Who else writes it has the lock, and then the only reader that cares is not here. */
+/* Of pool->seq one may be lost, if a lessee and a holder of the lock count at once: its
+ * readers want to know whether anything was started. */
 static void count(_Atomic unsigned long *n)
 {
 	unsigned long v = atomic_load_explicit(n, memory_order_relaxed);
@@ -57,10 +58,7 @@ static void count(_Atomic unsigned long *n)
 	atomic_store_explicit(n, v + 1, memory_order_relaxed);
 }
 
-/*
- * Take the item off its list and say what runs here; then clear PENDING. The
- * exchange reads what failed claims wrote, so the function sees their stores.
- */
+/* Say what runs here, before PENDING is cleared. */
 static void publish(struct worker *w, struct pool *pool,
 		    struct work_struct *work, work_func_t func, struct pwq *pwq)
 {
@@ -72,11 +70,11 @@ static void publish(struct worker *w, struct pool *pool,
 	atomic_store_explicit(&w->current_work, work, memory_order_release);
 }
 
-static unsigned long clear_pending(struct worker *w, struct work_struct *work)
+/* The exchange reads what failed claims wrote, so the function sees their stores. */
+static void clear_pending(struct worker *w, struct work_struct *work)
 {
-	return work_exchange(work,
-			     word_gen(w->gen) | (unsigned long)w->slot
-							<< WORD_SLOT_SHIFT);
+	work_exchange(work, word_gen(w->gen) | (unsigned long)w->slot
+						       << WORD_SLOT_SHIFT);
 }
 
 static struct pwq *begin(struct worker *w, struct pool *pool,
@@ -244,10 +242,12 @@ static unsigned int run_lease(struct worker *w, struct pool *pool)
  */
 static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
+	struct lease_item item[LEASE_MAX];
 	unsigned int items = 0;
 	uint64_t since = 0;
 	bool mine = true;
 
+	w->lease.item = item;
 	while (mine && lease_pays(pool) && cm_may_continue(pool) &&
 	       lease_begin(w, pool)) {
 		if (!since)
@@ -272,6 +272,7 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		atomic_store_explicit(&pool->stream, true,
 				      memory_order_relaxed);
 	}
+	w->lease.item = NULL;
 	if (items)
 		judge_pace(pool, since, items);
 	if (pool->drained)

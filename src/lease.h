@@ -2,7 +2,7 @@
 /*
  * lease - tiny items run in a row without the pool's lock.
  *
- * Where items are tiny a worker takes up to 8 of them in a lease, from the worklist,
+ * Where items are tiny a worker takes up to 32 of them in a lease, from the worklist,
  * or from what has come out of the inbox and is not admitted yet, and starts and ends
  * them with one atomic addition per item. It is the one lessee of the pool, and stays
  * so until somebody else takes pool->lock, who first ends the lease: what is done is
@@ -23,9 +23,9 @@
  * What came from the worklist has been counted. What has not been admitted is not
  * counted at all, unless it runs when the lease ends: a pwq that is below its limit and
  * has no inactive items stays so, since one worker runs them one after another.
- * Items that are CPU_INTENSIVE, that still run, that are waited for, or that max_active
- * concerns are run as ever, since the end of a leased item is known late: at the end
- * of the lease, or when somebody takes the lock.
+ * Items that are CPU_INTENSIVE, that still run, that are waited for, or whose pwq is
+ * flushed or shares its max_active are run as ever, since the end of a leased item is
+ * known late: at the end of the lease, or when somebody takes the lock.
  *
  * The item that runs may queue itself again: it goes to the end of the lease, if
  * nothing has come before it (lease_requeue()). At that moment somebody may end the

@@ -14,10 +14,10 @@
 
 #include <string.h>
 
+#include "lease.h"
 #include "log.h"
 #include "os.h"
 #include "param.h"
-#include "lease.h"
 #include "pwq.h"
 #include "timer.h"
 

@@ -87,24 +87,23 @@ struct pool {
 	_Atomic bool crowded;	/* A: asks it to drain, see pool_crowds() */
 
 	_Alignas(64) struct list worklist; /* P: items to be started */
-	_Atomic unsigned long
-		seq; /* A: changes with each item started; under lock, or by the lessee */
+	/* A: changes with each item started; under lock, or by the lessee */
+	_Atomic unsigned long seq;
 	struct list idle;    /* P: workers, last used first */
 	struct list busy;    /* P: workers with an item */
 	struct list waiters; /* P: flushers of queued items */
 	struct list held; /* P: pwqs that may start nothing for reasons beyond
 			     this pool */
-	struct work_struct *drained; /* P: out of the inbox, in order, linked by
-					entry.next, not admitted yet */
-	struct worker
-		*lessee;    /* P: may run items without the lock, see lease.h */
-	int nr_workers;	    /* P */
-	int nr_idle;	    /* P */
-	int nr_asleep;	    /* P: busy workers found asleep */
-	int peak;	    /* P: the most workers there were */
-	int next_worker_id; /* P */
-	bool managed;	    /* P: somebody creates a worker */
-	uint64_t recheck_at;	      /* P: next look at sleepers, ns */
+	/* P: out of the inbox, in order, by entry.next, not admitted yet */
+	struct work_struct *drained;
+	struct worker *lessee; /* P: may run items without the lock: lease.h */
+	int nr_workers;	       /* P */
+	int nr_idle;	       /* P */
+	int nr_asleep;	       /* P: busy workers found asleep */
+	int peak;	       /* P: the most workers there were */
+	int next_worker_id;    /* P */
+	bool managed;	       /* P: somebody creates a worker */
+	uint64_t recheck_at;   /* P: next look at sleepers, ns */
 	struct cmwq_timer cull_timer; /* P: armed while cull_armed */
 	bool cull_armed;	      /* P */
 	int wants;	 /* T: workers beyond the first that it could use */

@@ -9,10 +9,10 @@
 
 #include "cm.h"
 #include "exec.h"
+#include "lease.h"
 #include "log.h"
 #include "os.h"
 #include "param.h"
-#include "lease.h"
 #include "pwq.h"
 #include "verify.h"
 #include "worker.h"

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 
 #include "cap.h"
+#include "lease.h"
 #include "log.h"
 #include "manager.h"
 #include "os.h"
 #include "param.h"
-#include "lease.h"
 #include "pwq.h"
 
 static int nr_made; /* registry lock */

@@ -22,13 +22,13 @@
 #include <string.h>
 
 #include "dump.h"
+#include "lease.h"
 #include "life.h"
 #include "lines.h"
 #include "log.h"
 #include "os.h"
 #include "os_backtrace.h"
 #include "param.h"
-#include "lease.h"
 #include "pwq.h"
 #include "queue.h"
 #include "symbol.h"

@@ -22,7 +22,7 @@
 
 struct pwq;
 
-#define LEASE_MAX   8
+#define LEASE_MAX   32
 #define LEASE_ENDED (1U << 31)
 
 /* Items that a worker may start and end without the lock; see lease.h. */
@@ -35,18 +35,16 @@ struct lease_item {
 };
 
 struct lease {
-	_Alignas(
-		64) _Atomic uint32_t taken; /* A: S adds, whoever ends the lease
-						sets LEASE_ENDED under lock */
-	_Atomic uint32_t done;		    /* A: S; items that have returned */
-	_Atomic uint32_t end;		    /* A: S; of item[] */
+	_Atomic uint32_t taken;	  /* A: S adds; LEASE_ENDED under lock */
+	_Atomic uint32_t done;	  /* A: S; items that have returned */
+	_Atomic uint32_t end;	  /* A: S; of item[] */
 	bool open;		  /* S: nothing is drained behind it */
 	bool ended;		  /* P: by somebody else than the lessee */
 	uint32_t known;		  /* P: end as of then */
-	struct work_struct *work; /* P: that ran then or was about to, unless it
-				     was queued since */
+	struct lease_item *item;  /* S: on his stack. P once it has ended */
+	struct work_struct *work; /* P: that ran then or was about to, unless
+				     it was queued since */
 	struct pwq *running;	  /* P: of it; is counted in it */
-	struct lease_item item[LEASE_MAX]; /* S, but P once it has ended */
 };
 
 struct worker {
@@ -86,7 +84,7 @@ struct worker {
 	struct worker *next_free;    /* slot lock */
 	struct workqueue_struct *rescue_wq; /* I: a rescuer, of this one */
 	char desc[WORKER_DESC_LEN]; /* P: of the current item, or the last */
-	struct lease lease;
+	_Alignas(64) struct lease lease;
 };
 
 /* A thread in flush_work() or a cancel: woken when the item's run is over. */

@@ -61,26 +61,6 @@ void peer_submit(struct peer_task *task)
 		die("an item was refused");
 }
 
-void peer_resubmit(struct peer_task *task)
-{
-	peer_submit(task);
-}
-
-void peer_done(struct gate *gate)
-{
-	gate_open(gate);
-}
-
-void peer_wait(struct gate *gate)
-{
-	gate_wait(gate);
-}
-
-void peer_sleep_until(uint64_t ns)
-{
-	sleep_until(ns);
-}
-
 void peer_timer_init(struct peer_timer *timer, peer_timer_fn *fn)
 {
 	INIT_DELAYED_WORK(&timer->dwork, (work_func_t)fn);

@@ -102,23 +102,3 @@ void peer_submit(struct peer_task *task)
 	if (wake)
 		pthread_cond_signal(&cond);
 }
-
-void peer_resubmit(struct peer_task *task)
-{
-	peer_submit(task);
-}
-
-void peer_done(struct gate *gate)
-{
-	gate_open(gate);
-}
-
-void peer_wait(struct gate *gate)
-{
-	gate_wait(gate);
-}
-
-void peer_sleep_until(uint64_t ns)
-{
-	sleep_until(ns);
-}

@@ -59,26 +59,6 @@ void peer_submit(struct peer_task *task)
 	dispatch_async_f(queue, task, run_task);
 }
 
-void peer_resubmit(struct peer_task *task)
-{
-	peer_submit(task);
-}
-
-void peer_done(struct gate *gate)
-{
-	gate_open(gate);
-}
-
-void peer_wait(struct gate *gate)
-{
-	gate_wait(gate);
-}
-
-void peer_sleep_until(uint64_t ns)
-{
-	sleep_until(ns);
-}
-
 static void timer_ends(void *arg)
 {
 	struct peer_timer *timer = arg;

@@ -70,26 +70,6 @@ void peer_submit(struct peer_task *task)
 	g_thread_pool_push(pool, task, NULL);
 }
 
-void peer_resubmit(struct peer_task *task)
-{
-	peer_submit(task);
-}
-
-void peer_done(struct gate *gate)
-{
-	gate_open(gate);
-}
-
-void peer_wait(struct gate *gate)
-{
-	gate_wait(gate);
-}
-
-void peer_sleep_until(uint64_t ns)
-{
-	sleep_until(ns);
-}
-
 static gpointer run_timers(gpointer unused)
 {
 	GMainLoop *loop = g_main_loop_new(timer_context, FALSE);

@@ -68,13 +68,6 @@ static void push_and_say(void *arg)
 	pushed = true;
 }
 
-static void lock_and_unlock(void *arg) NO_ANALYSIS
-{
-	(void)arg;
-	pool_lock(pool_of_cpu(0, false));
-	pool_unlock(pool_of_cpu(0, false));
-}
-
 static void look(void *arg)
 {
 	bool before = pushed;
@@ -244,22 +237,6 @@ static void test_self_requeue(void **state)
 
 /* An item that is queued again while it sleeps waits for its own worker, though
  * another one is free. */
-static void sleep_with_a_hint(struct item *it)
-{
-	(void)it;
-	cmwq_blocking_begin();
-	while (!gate)
-		sim_futex_wait(&gate, 0);
-	cmwq_blocking_end();
-}
-
-static void open_gate(struct item *it)
-{
-	(void)it;
-	atomic_store(&gate, 1);
-	sim_futex_wake(&gate, 1);
-}
-
 static void queue_1(void *arg)
 {
 	(void)arg;

@@ -271,33 +271,20 @@ static void requeue_and_sleep(struct item *it)
 		sim_futex_wait(&gate, 0);
 }
 
-static void open_gate_now(void *arg)
-{
-	(void)arg;
-	atomic_store(&gate, 1);
-	sim_futex_wake(&gate, 1);
-}
-
 static void await_pending_and_cancel(void *arg)
 {
+	(void)arg;
 	while (!work_pending(&items[3].work) || !items[3].inside)
 		sim_yield();
 	cancelled += cancel_work(&items[3].work);
-	open_gate_now(arg);
-}
-
-static void lock_pool(void *arg) NO_ANALYSIS
-{
-	(void)arg;
-	pool_lock(pool_of_cpu(0, false));
-	pool_unlock(pool_of_cpu(0, false));
+	open_gate(&items[3]);
 }
 
 static void spawn_late(void)
 {
 	spawn_lease();
 	items[3].body = requeue_and_sleep;
-	sim_spawn(lock_pool, NULL);
+	sim_spawn(lock_and_unlock, NULL);
 	sim_spawn(await_pending_and_cancel, NULL);
 }
 
@@ -317,21 +304,6 @@ static void test_requeued_and_taken_back_at_once(void **state)
 }
 
 /* --- one of them sleeps --- */
-
-static void sleep_with_a_hint(struct item *it)
-{
-	(void)it;
-	cmwq_blocking_begin();
-	while (!gate)
-		sim_futex_wait(&gate, 0);
-	cmwq_blocking_end();
-}
-
-static void open_gate(struct item *it)
-{
-	(void)it;
-	open_gate_now(NULL);
-}
 
 static void spawn_sleeper(void)
 {
@@ -462,6 +434,7 @@ static void test_reuse(void **state)
 }
 
 /* --- order --- */
+
 static struct workqueue_struct wq_b;
 static _Alignas(64) struct pwq pwq_b[2];
 static _Atomic(struct pwq *) table_b[2];
@@ -541,6 +514,7 @@ static void test_order(void **state)
 }
 
 /* --- node --- */
+
 static struct node the_node;
 
 static void build_node(void)

@@ -347,6 +347,29 @@ static inline void queue_0_twice(void *arg)
 	queue_on_cpu(cpu, 0);
 }
 
+static inline void sleep_with_a_hint(struct item *it)
+{
+	(void)it;
+	cmwq_blocking_begin();
+	while (!gate)
+		sim_futex_wait(&gate, 0);
+	cmwq_blocking_end();
+}
+
+static inline void open_gate(struct item *it)
+{
+	(void)it;
+	atomic_store(&gate, 1);
+	sim_futex_wake(&gate, 1);
+}
+
+static inline void lock_and_unlock(void *arg) NO_ANALYSIS
+{
+	(void)arg;
+	pool_lock(pool_of_cpu(0, false));
+	pool_unlock(pool_of_cpu(0, false));
+}
+
 static inline int seconds_of_stress(void)
 {
 	const char *s = getenv("CMWQ_STRESS_SECONDS");
