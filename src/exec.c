@@ -59,8 +59,9 @@ static void count(_Atomic unsigned long *n)
 }
 
 /* Say what runs here, before PENDING is cleared. */
-static void publish(struct worker *w, struct pool *pool,
-		    struct work_struct *work, work_func_t func, struct pwq *pwq)
+static inline void publish(struct worker *w, struct pool *pool,
+			   struct work_struct *work, work_func_t func,
+			   struct pwq *pwq)
 {
 	count(&w->seq);
 	count(&pool->seq);
@@ -218,15 +219,17 @@ static void run_scheduled(struct worker *w, struct pool *pool)
 static unsigned int run_lease(struct worker *w, struct pool *pool)
 {
 	struct lease_item *item;
+	int *err = &errno; /* finding it is a call */
 	unsigned int n = 0;
 
 	while ((item = lease_next(w))) {
+		struct work_struct *work = item->work;
 		work_func_t func = item->func;
 
-		publish(w, pool, item->work, func, item->pwq);
-		clear_pending(w, item->work);
-		errno = 0;
-		func(item->work);
+		publish(w, pool, work, func, item->pwq);
+		clear_pending(w, work);
+		*err = 0;
+		func(work);
 		check_forked();
 		atomic_store_explicit(&w->current_work, NULL,
 				      memory_order_release);

@@ -147,13 +147,16 @@ static void give_back(struct pool *pool, struct lease *l, uint32_t first)
 
 static void count_done(struct lease *l, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		struct lease_item *item = &l->item[i];
+	uint32_t i = 0, first;
 
-		item->pwq->started++;
-		item->pwq->completed++;
-		if (item->counted)
-			pwq_item_done(item->pwq, item->colour);
+	while (i < n) {
+		struct pwq *pwq = l->item[i].pwq;
+
+		for (first = i; i < n && l->item[i].pwq == pwq; i++)
+			if (l->item[i].counted)
+				pwq_item_done(pwq, l->item[i].colour);
+		pwq->started += i - first;
+		pwq->completed += i - first;
 	}
 }
 

@@ -337,11 +337,13 @@ static inline bool plainly_ok(struct workqueue_struct *wq,
 	return word >> WORD_GEN_SHIFT == gen || word == CMWQ_WORK_IDLE;
 }
 
-static inline bool queue_on(int cpu, struct workqueue_struct *wq,
-			    struct work_struct *work, void *caller)
+/* Inlined into queue_work(), for which @cpu is known, and into one more. */
+static inline __attribute__((always_inline)) bool
+queue_on(int cpu, struct workqueue_struct *wq, struct work_struct *work,
+	 void *caller)
 {
 	uint32_t gen = life_check();
-	struct worker *self = worker_self();
+	struct worker *self = worker_self_in(gen);
 	unsigned long old;
 	struct pwq *pwq;
 
@@ -372,7 +374,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 bool queue_work_on(int cpu, struct workqueue_struct *wq,
 		   struct work_struct *work)
 {
-	return queue_on(cpu, wq, work, __builtin_return_address(0));
+	return queue_item(cpu, wq, work, __builtin_return_address(0));
 }
 
 bool queue_item(int cpu, struct workqueue_struct *wq, struct work_struct *work,

@@ -110,9 +110,14 @@ static inline struct worker *worker_of_slot(unsigned int slot)
 }
 
 /* Of this thread; NULL outside of workers and in a forked child. */
+static inline struct worker *worker_self_in(uint32_t gen)
+{
+	return worker_tls_gen == gen ? worker_tls : NULL;
+}
+
 static inline struct worker *worker_self(void)
 {
-	return worker_tls_gen == os_generation() ? worker_tls : NULL;
+	return worker_self_in(os_generation());
 }
 
 /* Memory for a new worker of @pool, or NULL. */
