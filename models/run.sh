@@ -40,7 +40,7 @@ expect stopped fails NO_LOOK_AFTER
 expect stopped fails NO_SECOND_LOOK
 expect saturation holds
 expect saturation fails NO_SECOND_LOOK
-expect saturation fails NO_DRAIN
+expect saturation fails NO_LOOK
 expect saturation fails NO_LOUD
 expect reentry holds
 expect reentry fails NO_SLOT_CHECK

@@ -2,16 +2,17 @@
 /*
  * saturation - a quiet push behind a saturated pwq is never forgotten.
  *
- * src/pwq.c, src/queue.c. The worker clears the mark, then drains; the pusher
- * reads the mark, pushes quietly if it is set, and reads it again. A kick is
- * modelled as the flag that makes the worker look once more.
+ * src/pwq.c, src/queue.c. The worker clears the mark, then looks at the inbox, and
+ * what is quiet in it he makes loud, and kicks; the pusher reads the mark, pushes
+ * quietly if it is set, and reads it again. A kick is modelled as the flag that makes
+ * the worker look once more.
  *
  * Tick and sentinel pass over an inbox whose items are all quiet, and a kick may
  * find all workers at work: so a pusher whose second look finds the mark cleared
  * makes the inbox loud. At the end there is nothing quiet that nobody looks for.
  *
- * NO_SECOND_LOOK takes out the pusher's second look, NO_DRAIN the worker's drain,
- * NO_LOUD the last step: run.sh expects them to fail.
+ * NO_SECOND_LOOK takes out the pusher's second look, NO_LOOK the worker's, NO_LOUD
+ * that the pusher makes it loud: run.sh expects them to fail.
  */
 byte inbox = 0;
 bool saturated = true;
@@ -46,8 +47,12 @@ proctype pusher()
 proctype worker()
 {
 	saturated = false;
-#ifndef NO_DRAIN
-	atomic { ran = ran + inbox; inbox = 0; all_quiet = true };
+#ifndef NO_LOOK
+	if
+	:: atomic { inbox > 0 && all_quiet -> all_quiet = false };
+	   kicked = true
+	:: else -> skip
+	fi;
 #endif
 end:	do
 	:: kicked ->

@@ -22,10 +22,13 @@
 #include "pwq.h"
 #include "verify.h"
 
-#define DRAIN_EVERY  64
-#define TINY_ITEM_NS 500
-#define FIND_MAX     4
-#define EXIT_FORKED  70
+#define DRAIN_EVERY   64
+#define DRAIN_NS      (10 * NSEC_PER_MSEC)
+#define TINY_ITEM_NS  500
+#define DRAIN_ITEM_NS 100
+#define PREEMPTED_NS  (8 * NSEC_PER_MSEC)
+#define FIND_MAX      4
+#define EXIT_FORKED   70
 
 /* Flushers of the queueing that starts now move from the pool to the worker. */
 static void take_waiters(struct worker *w, struct pool *pool,
@@ -194,16 +197,50 @@ static bool collides(struct pool *pool, struct work_struct *work)
 	return true;
 }
 
-/* Returns when that was. */
+/* What is run from now on is judged together. Returns when that is. */
+static uint64_t pace_begin(struct pool *pool) REQUIRES(pool->lock)
+{
+	pool->nr_taken = 0;
+	return os_now();
+}
+
+/*
+ * Were they tiny? Not to be held against them: how long the inbox was, or, where they
+ * are many, that the thread was without a CPU for a time slice, unless that seems to
+ * happen twice in a row. Returns the time from which the next ones count.
+ */
 static uint64_t judge_pace(struct pool *pool, uint64_t since,
 			   unsigned int items) REQUIRES(pool->lock)
 {
-	uint64_t now = os_now();
-	bool tiny = now - since < (uint64_t)items * TINY_ITEM_NS;
+	uint64_t most = (uint64_t)items * TINY_ITEM_NS +
+			(uint64_t)pool->nr_taken * DRAIN_ITEM_NS;
+	uint64_t now = pace_begin(pool);
+	bool fast = now - since < most;
+	bool tiny =
+		fast || (pool_is_tiny(pool) && items >= DRAIN_EVERY &&
+			 !pool->was_slow && now - since < most + PREEMPTED_NS);
 
+	pool->was_slow = !fast;
 	if (tiny != pool_is_tiny(pool))
 		atomic_store(&pool->tiny, tiny);
+	if (tiny && items >= DRAIN_EVERY)
+		atomic_store_explicit(&pool->stream, true,
+				      memory_order_relaxed);
 	return now;
+}
+
+/*
+ * In the middle of a long list: is the inbox to be looked at? What is in it came later,
+ * so where items are tiny it may wait for its turn, from where it can be run
+ * without being admitted. Not for long, though: it may be of another workqueue
+ * than all those that wait behind max_active.
+ */
+static bool drain_is_due(struct pool *pool, uint64_t now) REQUIRES(pool->lock)
+{
+	if (pool_is_tiny(pool) && now - pool->drained_at < DRAIN_NS)
+		return false;
+	pool->drained_at = now;
+	return true;
 }
 
 static void run_scheduled(struct worker *w, struct pool *pool)
@@ -254,7 +291,7 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	while (mine && lease_pays(pool) && cm_may_continue(pool) &&
 	       lease_begin(w, pool)) {
 		if (!since)
-			since = os_now();
+			since = pace_begin(pool);
 		if (atomic_load_explicit(&pool->has_work, memory_order_relaxed))
 			cm_watch(pool, true);
 		unlock(&pool->lock);
@@ -268,12 +305,10 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		since = judge_pace(pool, since, items);
 		items = 0;
 		/* Inactive items may refill it for long. */
-		if (!list_empty(&pool->worklist)) {
+		if (!list_empty(&pool->worklist) && drain_is_due(pool, since)) {
 			pool_admit_drained(pool);
 			pool_drain(pool);
 		}
-		atomic_store_explicit(&pool->stream, true,
-				      memory_order_relaxed);
 	}
 	w->lease.item = NULL;
 	if (items)
@@ -292,10 +327,11 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
  */
 static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
-	uint64_t since = os_now();
+	uint64_t since = pace_begin(pool);
 	unsigned int items = 0;
 	bool watch = true;
 
+	pool->drained_at = since;
 	do {
 		struct work_struct *work = first_of(pool, &pool->worklist);
 
@@ -309,16 +345,19 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 			items++;
 		}
 		if (lease_pays(pool) && run_leases(w, pool)) {
-			since = os_now();
+			since = pace_begin(pool);
 			items = 0;
-		}
-		if (list_empty(&pool->worklist) || items == DRAIN_EVERY) {
-			pool_drain(pool);
-			watch = true;
 		}
 		if (items == DRAIN_EVERY) {
 			since = judge_pace(pool, since, items);
 			items = 0;
+			watch = true;
+			if (drain_is_due(pool, since))
+				pool_drain(pool);
+		}
+		if (list_empty(&pool->worklist)) {
+			pool_drain(pool);
+			watch = true;
 		}
 		if (unlikely(pool->nr_asleep))
 			cm_recheck(pool);

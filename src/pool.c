@@ -86,6 +86,14 @@ bool pool_poke(struct pool *pool)
 	return !head || (head & INBOX_QUIET);
 }
 
+bool pool_make_loud(struct pool *pool)
+{
+	uintptr_t head = atomic_load(&pool->inbox);
+
+	return head & INBOX_QUIET &&
+	       atomic_fetch_and(&pool->inbox, ~INBOX_QUIET) & INBOX_QUIET;
+}
+
 void pool_add_work(struct pool *pool, struct work_struct *work)
 {
 	list_add_tail(work_entry(work), &pool->worklist);

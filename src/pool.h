@@ -104,6 +104,9 @@ struct pool {
 	int next_worker_id;    /* P */
 	bool managed;	       /* P: somebody creates a worker */
 	uint64_t recheck_at;   /* P: next look at sleepers, ns */
+	uint64_t drained_at;   /* P: though the worklist was not empty, ns */
+	unsigned int nr_taken; /* P: out of the inbox, since pace_begin() */
+	bool was_slow;	       /* P: items took longer than tiny ones */
 	struct cmwq_timer cull_timer; /* P: armed while cull_armed */
 	bool cull_armed;	      /* P */
 	int wants;	 /* T: workers beyond the first that it could use */
@@ -181,6 +184,10 @@ static inline bool pool_crowds(struct pool *pool)
 /* Make the next one who takes the lock look at pool->held. True if the caller
  * must see to it that somebody does. Lock-free. */
 bool pool_poke(struct pool *pool);
+
+/* Nothing in the inbox is quiet any more. True if all was, and the caller must see
+ * to it that somebody looks. Lock-free. */
+bool pool_make_loud(struct pool *pool);
 
 /*
  * Whether there is something that a worker could start and has not. In this

@@ -10,8 +10,8 @@
  * saturated is set when the first item becomes inactive and cleared when the
  * list is empty again. A pusher that finds it set pushes quietly and looks at
  * it again after the push: either it sees it cleared and kicks, or whoever
- * cleared it drains after that and finds the item (store-buffer pattern, all
- * four accesses sequentially consistent; models/saturation.pml).
+ * cleared it looks at the inbox after that, finds the item and kicks (store-buffer
+ * pattern, all four accesses sequentially consistent; models/saturation.pml).
  */
 #include "pwq.h"
 
@@ -286,14 +286,15 @@ static void pwq_admit(struct pwq *pwq, struct work_struct *work,
 		atomic_store(&pwq->saturated, true);
 }
 
-/* Items that were pushed quietly while the mark was set are found here. */
+/* What was pushed quietly while the mark was set is like any other push now. */
 static void clear_saturated(struct pwq *pwq) NO_ANALYSIS
 {
 	if (!list_empty(&pwq->inactive) ||
 	    !atomic_load_explicit(&pwq->saturated, memory_order_relaxed))
 		return;
 	atomic_store(&pwq->saturated, false);
-	pool_drain(pwq_pool(pwq));
+	if (pool_make_loud(pwq_pool(pwq)))
+		pwq_kick(pwq_pool(pwq));
 }
 
 /*
@@ -364,6 +365,7 @@ static void look_at_held(struct pool *pool) REQUIRES(pool->lock)
 uintptr_t pool_take_inbox(struct pool *pool)
 {
 	struct work_struct *work, *next, *first = NULL;
+	unsigned int n = 0;
 	uintptr_t head;
 
 	/* So that nobody who looks at the inbox, then at has_work, sees nothing
@@ -374,12 +376,13 @@ uintptr_t pool_take_inbox(struct pool *pool)
 	if (os_checks_items())
 		head = pwq_verify_inbox(pool, head);
 	work = link_work((void *)(head & ~INBOX_FLAGS));
-	for (; work; work = next) {
+	for (; work; work = next, n++) {
 		next = link_work(work->entry.next);
 		work->entry.next = first;
 		first = work;
 	}
 	pool->drained = first;
+	pool->nr_taken += n;
 	return head & INBOX_FLAGS;
 }
 

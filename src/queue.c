@@ -133,7 +133,7 @@ static inline void push_chain(struct pwq *pwq, struct work_struct *first,
 		if (!atomic_load(&pwq->saturated)) {
 			/* Not so quiet after all: tick and sentinel must see
 			 * it wait. */
-			atomic_fetch_and(&pool->inbox, ~INBOX_QUIET);
+			pool_make_loud(pool);
 			kick = true;
 		} else if (pool_crowds(pool)) {
 			timer_wake();

@@ -247,7 +247,8 @@ static void create_wanted(uint64_t now)
 	bh_create_wanted();
 }
 
-/* Much has come that nobody was woken for. */
+/* Much has come that nobody was woken for. A worker that is about to get there anyway is
+ * not to be disturbed; if it is held up, a tick finds out and drains. */
 static void drain_crowded(void)
 {
 	struct pool *pool;
@@ -256,6 +257,8 @@ static void drain_crowded(void)
 		if (!atomic_load_explicit(&pool->crowded, memory_order_relaxed))
 			continue;
 		atomic_store(&pool->crowded, false);
+		if (atomic_load_explicit(&pool->stream, memory_order_relaxed))
+			continue;
 		pool_lock(pool);
 		pool_unlock(pool);
 	}

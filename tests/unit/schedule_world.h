@@ -220,6 +220,7 @@ static inline void build(void)
 		sim_fail(__FILE__, __LINE__, "memory");
 	once = true;
 	manager_thread = exec_thread;
+	pwq_kick = cm_kick;
 	params.sentinel = 0;
 	params.tick = 1; /* which does not come */
 	sim_run.ending = false;
