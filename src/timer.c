@@ -18,7 +18,16 @@
  * stopped before that. A slot's bitmap bit may outlive its last timer: that costs
  * one look.
  *
- * Locks: everything is under wheel.lock, but for the futex word.
+ * Reading the clock is half the price of arming. While far timers come densely it is
+ * read for a batch of them at once. They wait on a list of their own, their delay in
+ * expires, until somebody reads the clock with the lock held. That is after each was
+ * armed, so none is early; and at most 4 ms after, by which one of 4 s or more may
+ * be late: the thread has promised to look by then. It alone enters and leaves this
+ * state (attentive), when DENSE of them have come within 4 ms, and have not: in a
+ * stream it looks every 4 ms, and after its end once or twice.
+ *
+ * Locks: everything is under wheel.lock, but for the futex word, and for a first
+ * look at attentive.
  */
 #include "timer.h"
 
@@ -43,13 +52,23 @@
 
 #define GIVE_WAY_EVERY 256
 
+#define LOOK_NS (4 * NSEC_PER_MSEC)
+#define FAR_MS	4000 /* a thousand times as long */
+#define DENSE	1024 /* armings in LOOK_NS that pay for a wakeup */
+#define BATCH	64
+
 static struct {
-	struct lock lock;
+	_Alignas(64) struct lock lock;
+	struct cmwq_timer *fresh; /* armed since the clock was read */
+	uint64_t epoch;	  /* counts forks; timers of older ones are idle */
+	unsigned long nr; /* armed timers */
+	unsigned int far; /* far timers armed since a look at their number */
+	bool expiring;	  /* clk belongs to the thread that calls functions */
+	bool dense;	  /* somebody found that the thread should attend */
+	_Atomic bool attentive;
 	uint64_t clk;	     /* first tick that has not been processed */
 	uint64_t programmed; /* tick until which the thread sleeps; its own */
-	uint64_t epoch;	     /* counts forks; timers of older ones are idle */
-	unsigned long nr;    /* armed timers */
-	bool expiring; /* clk belongs to the thread that calls functions */
+	uint64_t looked;     /* when far was 0, in ns */
 	struct cmwq_timer *slot[LEVELS][MAX_SLOTS];
 	uint64_t used[LEVELS][MAX_SLOTS / 64];
 	_Atomic uint32_t word; /* counts reasons to look; the futex */
@@ -86,6 +105,11 @@ static uint64_t tick_to_ns(uint64_t tick)
 	uint64_t rest = tick & ((1 << MS_BITS) - 1);
 
 	return (tick >> MS_BITS) * NSEC_PER_MSEC + (rest * 15625 + 3) / 4;
+}
+
+static uint64_t ns_to_ms_up(uint64_t ns)
+{
+	return (ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
 }
 
 static uint64_t expires_tick(const struct cmwq_timer *t)
@@ -130,12 +154,21 @@ static struct cmwq_timer *first_of(struct cmwq_timer **slot)
 	return *slot;
 }
 
+static void push(struct cmwq_timer *t, struct cmwq_timer **slot)
+	REQUIRES(wheel.lock)
+{
+	t->next = first_of(slot);
+	if (t->next)
+		t->next->pprev = &t->next;
+	t->pprev = slot;
+	*slot = t;
+}
+
 static void enqueue(struct cmwq_timer *t) REQUIRES(wheel.lock)
 {
 	uint64_t tick = expires_tick(t);
 	uint64_t when = tick < wheel.clk ? wheel.clk : tick;
 	uint64_t delta = when - wheel.clk;
-	struct cmwq_timer **slot;
 	unsigned int i;
 	int level = 0;
 
@@ -146,13 +179,8 @@ static void enqueue(struct cmwq_timer *t) REQUIRES(wheel.lock)
 	while (delta >= (uint64_t)level_slots(level) << level_shift(level))
 		level++;
 	i = (when >> level_shift(level)) & (level_slots(level) - 1);
-	slot = &wheel.slot[level][i];
 	wheel.used[level][i / 64] |= 1ULL << (i % 64);
-	t->next = first_of(slot);
-	if (t->next)
-		t->next->pprev = &t->next;
-	t->pprev = slot;
-	*slot = t;
+	push(t, &wheel.slot[level][i]);
 }
 
 static void dequeue(struct cmwq_timer *t)
@@ -252,12 +280,28 @@ static void expire_slot(unsigned int i) REQUIRES(wheel.lock)
 	wheel.used[0][i / 64] &= ~(1ULL << (i % 64));
 }
 
+/* What was armed since is put where it belongs, as if it were armed now. */
+static void settle(uint64_t now) REQUIRES(wheel.lock)
+{
+	uint64_t ms = ns_to_ms_up(now);
+	struct cmwq_timer *t;
+
+	while ((t = first_of(&wheel.fresh))) {
+		dequeue(t);
+		t->expires = (ms + expires_tick(t)) << MS_BITS |
+			     wheel.epoch << EPOCH_SHIFT;
+		enqueue(t);
+	}
+}
+
 static void run_until(uint64_t now) REQUIRES(wheel.lock)
 {
 	wheel.expiring = true;
 	while (wheel.clk <= now) {
 		uint64_t next = next_event();
 
+		if (unlikely(wheel.fresh))
+			settle(os_now());
 		if (next > now) {
 			wheel.clk = now + 1;
 			break;
@@ -277,9 +321,20 @@ static void run_until(uint64_t now) REQUIRES(wheel.lock)
 	wheel.expiring = false;
 }
 
+/* Without attention: far timers come so densely that it should be paid. */
+static bool is_dense(uint64_t now) REQUIRES(wheel.lock)
+{
+	if (++wheel.far < DENSE)
+		return false;
+	wheel.dense = now - wheel.looked < LOOK_NS;
+	wheel.looked = now;
+	wheel.far = 0;
+	return wheel.dense;
+}
+
 /* Slots of one tick are stacks; a list in order of arming would cost a tail
  * pointer per slot and buy an order that nobody may rely on. */
-static void add(struct cmwq_timer *timer, uint64_t tick, uint64_t now)
+static void add(struct cmwq_timer *timer, uint64_t tick, uint64_t now, bool far)
 {
 	bool wake;
 
@@ -288,19 +343,44 @@ static void add(struct cmwq_timer *timer, uint64_t tick, uint64_t now)
 	if (!wheel.nr++ && !wheel.expiring && wheel.clk < ns_to_tick(now))
 		wheel.clk = ns_to_tick(now);
 	enqueue(timer);
-	wake = tick < wheel.programmed;
+	wake = (far && is_dense(now)) || tick < wheel.programmed;
 	unlock(&wheel.lock);
 	if (wake)
 		timer_wake();
 }
 
+/* While attention is paid. */
+static bool add_fresh(struct cmwq_timer *timer, unsigned long delay_ms)
+{
+	bool attentive;
+
+	lock(&wheel.lock);
+	attentive =
+		atomic_load_explicit(&wheel.attentive, memory_order_relaxed);
+	if (likely(attentive)) {
+		timer->expires = delay_ms | wheel.epoch << EPOCH_SHIFT;
+		wheel.nr++;
+		push(timer, &wheel.fresh);
+		if (!(++wheel.far % BATCH))
+			settle(os_now());
+	}
+	unlock(&wheel.lock);
+	return attentive;
+}
+
 void timer_add(struct cmwq_timer *timer, unsigned long delay_ms)
 {
-	uint64_t now = os_now();
-	uint64_t ms = (now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+	uint64_t now;
 
-	ms += delay_ms < MAX_MS ? delay_ms : MAX_MS;
-	add(timer, ms << MS_BITS, now);
+	if (unlikely(delay_ms > MAX_MS))
+		delay_ms = MAX_MS;
+	if (delay_ms >= FAR_MS &&
+	    atomic_load_explicit(&wheel.attentive, memory_order_relaxed) &&
+	    add_fresh(timer, delay_ms))
+		return;
+	now = os_now();
+	add(timer, (ns_to_ms_up(now) + delay_ms) << MS_BITS, now,
+	    delay_ms >= FAR_MS);
 }
 
 void timer_add_ns(struct cmwq_timer *timer, uint64_t delay_ns)
@@ -309,7 +389,7 @@ void timer_add_ns(struct cmwq_timer *timer, uint64_t delay_ns)
 
 	if (delay_ns / NSEC_PER_MSEC >= MAX_MS)
 		delay_ns = MAX_MS * NSEC_PER_MSEC;
-	add(timer, ns_to_tick_up(now + delay_ns), now);
+	add(timer, ns_to_tick_up(now + delay_ns), now, false);
 }
 
 bool timer_del(struct cmwq_timer *timer)
@@ -336,6 +416,43 @@ bool timer_is_armed(const struct cmwq_timer *timer)
 	return armed;
 }
 
+/* Is it worth while to promise a look? What is decided holds until then. */
+static void attend(uint64_t now) REQUIRES(wheel.lock)
+{
+	bool attentive =
+		atomic_load_explicit(&wheel.attentive, memory_order_relaxed);
+
+	if (likely(!attentive && !wheel.dense))
+		return;
+	if (attentive && now - wheel.looked < LOOK_NS)
+		return;
+	atomic_store_explicit(&wheel.attentive,
+			      wheel.dense || wheel.far >= DENSE,
+			      memory_order_relaxed);
+	wheel.dense = false;
+	wheel.looked = now;
+	wheel.far = 0;
+}
+
+/* Tick until which it may sleep. */
+static uint64_t look(void)
+{
+	uint64_t now, next;
+
+	lock(&wheel.lock);
+	now = os_now();
+	attend(now);
+	settle(now);
+	run_until(ns_to_tick(now));
+	next = next_event();
+	if (atomic_load_explicit(&wheel.attentive, memory_order_relaxed) &&
+	    ns_to_tick_up(wheel.looked + LOOK_NS) < next)
+		next = ns_to_tick_up(wheel.looked + LOOK_NS);
+	wheel.programmed = next;
+	unlock(&wheel.lock);
+	return next;
+}
+
 static void *timer_thread(void *arg)
 {
 	const struct os_thread_attr attr = {
@@ -352,13 +469,8 @@ static void *timer_thread(void *arg)
 		uint32_t seen = atomic_load(&wheel.word);
 		uint64_t now = os_now();
 		uint64_t hook_next = wheel.hook(now);
-		uint64_t next;
+		uint64_t next = look();
 
-		lock(&wheel.lock);
-		run_until(ns_to_tick(os_now()));
-		next = next_event();
-		wheel.programmed = next;
-		unlock(&wheel.lock);
 		next = next == TIMER_NEVER ? next : tick_to_ns(next);
 		if (hook_next < next)
 			next = hook_next;
@@ -389,6 +501,10 @@ void timer_reset(void)
 	wheel.nr = 0;
 	wheel.expiring = false;
 	wheel.programmed = 0;
+	wheel.fresh = NULL;
+	wheel.far = 0;
+	wheel.dense = false;
+	atomic_store(&wheel.attentive, false);
 	is_timer_thread = false;
 }
 
