@@ -96,6 +96,20 @@ static enum grab grab_queued(struct work_struct *work, struct pwq *pwq,
 	return ret;
 }
 
+/* Take back one whose timer is armed, which it is nearly always. */
+static inline bool disarm(struct delayed_work *dwork, unsigned long *old)
+{
+	const unsigned long bits = WORD_PENDING | WORD_PWQ | WORD_GRACE;
+	uint32_t gen = os_generation();
+	unsigned long word = atomic_load(work_word(&dwork->work));
+
+	if (!gen || word >> WORD_GEN_SHIFT != gen ||
+	    (word & bits) != WORD_PENDING || !timer_del(&dwork->timer))
+		return false;
+	*old = atomic_load(work_word(&dwork->work)) & ~WORD_PENDING;
+	return true;
+}
+
 static enum grab try_grab(struct work_struct *work, bool delayed,
 			  unsigned long *old)
 {
@@ -107,11 +121,8 @@ static enum grab try_grab(struct work_struct *work, bool delayed,
 		return grab_queued(work, word_pwq(word), old);
 	if (word & WORD_GRACE)
 		return grace_take(work, old) ? GRAB_PENDING : GRAB_AGAIN;
-	if (delayed && (word & WORD_PENDING) &&
-	    timer_del(&to_delayed_work(work)->timer)) {
-		*old = work_load(work) & ~WORD_PENDING;
+	if (delayed && disarm(to_delayed_work(work), old))
 		return GRAB_PENDING;
-	}
 	return GRAB_AGAIN;
 }
 
@@ -210,6 +221,12 @@ bool cancel_work_sync(struct work_struct *work)
 
 bool cancel_delayed_work(struct delayed_work *dwork)
 {
+	unsigned long old;
+
+	if (likely(dwork && disarm(dwork, &old))) {
+		work_exchange(&dwork->work, old);
+		return true;
+	}
 	return ready(dwork_work(dwork), __builtin_return_address(0)) &&
 	       cancel_and_count(&dwork->work, true, 0, 0);
 }

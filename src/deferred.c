@@ -57,9 +57,9 @@ struct delay {
 };
 
 /* The caller owns the item, whose idle word is @old. */
-static void start(int cpu, struct workqueue_struct *wq,
-		  struct delayed_work *dwork, struct delay delay,
-		  unsigned long old, void *caller)
+static inline void start(int cpu, struct workqueue_struct *wq,
+			 struct delayed_work *dwork, struct delay delay,
+			 unsigned long old, void *caller)
 {
 	if (!delay.ms && !delay.ns) {
 		queue_owned(cpu, wq, &dwork->work, old, caller);
@@ -76,18 +76,19 @@ static void start(int cpu, struct workqueue_struct *wq,
 		timer_add_ns(&dwork->timer, delay.ns);
 }
 
-static bool queue_delayed(int cpu, struct workqueue_struct *wq,
-			  struct delayed_work *dwork, struct delay delay,
-			  void *caller)
+static inline bool queue_delayed(int cpu, struct workqueue_struct *wq,
+				 struct delayed_work *dwork, struct delay delay,
+				 void *caller)
 {
+	uint32_t gen = life_check();
 	unsigned long old;
 
-	life_check();
-	if (!queue_args_ok(wq, dwork_work(dwork), cpu, caller))
+	if (unlikely(!plainly_ok(wq, dwork_work(dwork), cpu, gen)) &&
+	    !queue_args_ok(wq, dwork_work(dwork), cpu, caller))
 		return false;
 	if (!work_claim_idle(&dwork->work, &old))
 		return false;
-	if (old & WORD_OFF_MASK) {
+	if (unlikely(old & WORD_OFF_MASK)) {
 		work_exchange(&dwork->work, old);
 		return false;
 	}

@@ -324,19 +324,6 @@ static inline bool runs_here(struct worker *self, struct workqueue_struct *wq,
 	return self && worker_runs_for(self, work, wq);
 }
 
-/* What queue_args_ok() would find right, without a call. */
-static inline bool plainly_ok(struct workqueue_struct *wq,
-			      struct work_struct *work, int cpu, uint32_t gen)
-{
-	unsigned long word;
-
-	if (!wq || !work || cpu != WORK_CPU_UNBOUND || !work->func ||
-	    atomic_load_explicit(&wq->magic, memory_order_relaxed) != WQ_MAGIC)
-		return false;
-	word = atomic_load_explicit(work_word(work), memory_order_relaxed);
-	return word >> WORD_GEN_SHIFT == gen || word == CMWQ_WORK_IDLE;
-}
-
 /* Inlined into queue_work(), for which @cpu is known, and into one more. */
 static inline __attribute__((always_inline)) bool
 queue_on(int cpu, struct workqueue_struct *wq, struct work_struct *work,

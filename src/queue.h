@@ -15,6 +15,19 @@ bool queue_args_ok(struct workqueue_struct *wq, struct work_struct *work,
 bool queue_wq_ok(struct workqueue_struct *wq, void *caller);
 bool queue_work_ok(struct work_struct *work, void *caller);
 
+/* What queue_args_ok() would find right, without a call. */
+static inline bool plainly_ok(struct workqueue_struct *wq,
+			      struct work_struct *work, int cpu, uint32_t gen)
+{
+	unsigned long word;
+
+	if (!wq || !work || cpu != WORK_CPU_UNBOUND || !work->func ||
+	    atomic_load_explicit(&wq->magic, memory_order_relaxed) != WQ_MAGIC)
+		return false;
+	word = atomic_load_explicit(work_word(work), memory_order_relaxed);
+	return word >> WORD_GEN_SHIFT == gen || word == CMWQ_WORK_IDLE;
+}
+
 /* Something asked of a workqueue is not done: note it, to be printed by another
  * thread. @fmt takes @name and @caller. Async-signal-safe. */
 void queue_refuse(const char *fmt, const char *name, void *caller);

@@ -2,25 +2,6 @@
 /* work - the state word of an item. See work.h. */
 #include "work.h"
 
-bool work_claim_idle(struct work_struct *work, unsigned long *old)
-{
-	_Atomic unsigned long *word = work_word(work);
-	uint32_t gen = os_generation();
-	unsigned long raw = atomic_load(word);
-
-	do {
-		*old = word_now(raw, gen);
-		if (*old & WORD_PENDING) {
-			raw = atomic_fetch_add(word, 0);
-			*old = word_now(raw, gen);
-			if (*old & WORD_PENDING)
-				return false;
-		}
-	} while (
-		!atomic_compare_exchange_weak(word, &raw, *old | WORD_PENDING));
-	return true;
-}
-
 /*
  * Allocators and debuggers fill memory with one byte. A valid word looks like that
  * only by chance, in a process that is many forks deep: its generation would have

@@ -173,7 +173,24 @@ static inline enum claim work_claim(struct work_struct *work,
 }
 
 /* Own an idle item without queueing it; keeps slot and disable depths. */
-bool work_claim_idle(struct work_struct *work, unsigned long *old);
+static inline bool work_claim_idle(struct work_struct *work, unsigned long *old)
+{
+	_Atomic unsigned long *word = work_word(work);
+	uint32_t gen = os_generation();
+	unsigned long raw = atomic_load(word);
+
+	do {
+		*old = word_now(raw, gen);
+		if (unlikely(*old & WORD_PENDING)) {
+			raw = atomic_fetch_add(word, 0);
+			*old = word_now(raw, gen);
+			if (*old & WORD_PENDING)
+				return false;
+		}
+	} while (unlikely(!atomic_compare_exchange_weak(word, &raw,
+							*old | WORD_PENDING)));
+	return true;
+}
 
 /* For the owner: give another word to the item; release to give it up. */
 static inline unsigned long work_exchange(struct work_struct *work,
