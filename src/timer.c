@@ -3,12 +3,12 @@
  * timer - the wheel behind delayed work, and the library's one timer thread.
  *
  * Seven levels of slots; level 0 has a slot per tick of 1/256 ms (3.9 us), level 1
- * one per millisecond, and each further level slots as long as the one before it
- * in all. Timers cascade down as their time comes near, so arming and disarming
+ * one per half a millisecond, and each further level slots as long as the one before
+ * it in all. Timers cascade down as their time comes near, so arming and disarming
  * are O(1) and a timer is never more than its own tick late. A deadline is
- * rounded up, so it is never early: to a tick, or to a millisecond, with which most
- * delays are content; these share wakeups. One that is not wakes the thread
- * once more, when its millisecond begins.
+ * rounded up, so it is never early: to a tick, or to half a millisecond, with which
+ * most delays are content; these share wakeups. One that is not wakes the thread
+ * once more, when its half begins.
  *
  * The upper bits of a timer's expires hold the epoch in which it was armed: in a
  * forked child the timers of the parent are idle without being visited.
@@ -39,11 +39,14 @@
 #include "os_probe.h"
 
 #define MS_BITS	    8 /* of a tick, below those of the millisecond */
-#define LOW_BITS    8 /* of levels 0 and 1 */
-#define HIGH_BITS   6
+#define STEP_BITS   7 /* below those of what most delays end at */
+#define STEP_NS	    (NSEC_PER_MSEC >> (MS_BITS - STEP_BITS))
+#define LOW_BITS    16 /* of levels 0 and 1 */
+#define HIGH_BITS   6  /* of each further one */
 #define LEVELS	    7
-#define MAX_SLOTS   (1 << LOW_BITS)
-#define MAX_DELTA   ((1ULL << (2 * LOW_BITS + HIGH_BITS * (LEVELS - 2))) - 1)
+#define NR_LOW	    ((1U << STEP_BITS) + (1U << (LOW_BITS - STEP_BITS)))
+#define NR_SLOTS    (NR_LOW + (LEVELS - 2) * (1U << HIGH_BITS))
+#define MAX_DELTA   ((1ULL << (LOW_BITS + HIGH_BITS * (LEVELS - 2))) - 1)
 #define MAX_MS	    (MAX_DELTA >> MS_BITS)
 #define EPOCH_BITS  12
 #define EPOCH_SHIFT (64 - EPOCH_BITS)
@@ -69,24 +72,40 @@ static struct {
 	uint64_t clk;	     /* first tick that has not been processed */
 	uint64_t programmed; /* tick until which the thread sleeps; its own */
 	uint64_t looked;     /* when far was 0, in ns */
-	struct cmwq_timer *slot[LEVELS][MAX_SLOTS];
-	uint64_t used[LEVELS][MAX_SLOTS / 64];
+	struct cmwq_timer *slot[NR_SLOTS]; /* of all levels */
+	uint64_t used[NR_SLOTS / 64];
 	_Atomic uint32_t word; /* counts reasons to look; the futex */
 	uint64_t (*hook)(uint64_t now);
 } wheel = { .lock = LOCK_INITIALIZER(RANK_TIMER) };
 
 static __thread bool is_timer_thread;
 
+/* Of a tick, below those that number the slots of a level. */
 static unsigned int level_shift(int level)
 {
-	unsigned int l = (unsigned int)level;
-
-	return l < 2 ? LOW_BITS * l : 2 * LOW_BITS + HIGH_BITS * (l - 2);
+	if (level < 2)
+		return level ? STEP_BITS : 0;
+	return LOW_BITS + HIGH_BITS * ((unsigned int)level - 2);
 }
 
 static unsigned int level_slots(int level)
 {
-	return 1U << (level < 2 ? LOW_BITS : HIGH_BITS);
+	return 1U << (level_shift(level + 1) - level_shift(level));
+}
+
+static unsigned int level_first(int level)
+{
+	if (level < 2)
+		return level ? 1U << STEP_BITS : 0;
+	return NR_LOW + ((unsigned int)level - 2) * (1U << HIGH_BITS);
+}
+
+/* The slot of a tick on a level. */
+static unsigned int slot_of(int level, uint64_t tick)
+{
+	unsigned int i = (unsigned int)(tick >> level_shift(level));
+
+	return level_first(level) + (i & (level_slots(level) - 1));
 }
 
 /* 256 ticks are 10^6 ns, so 4 are 15625. */
@@ -107,9 +126,11 @@ static uint64_t tick_to_ns(uint64_t tick)
 	return (tick >> MS_BITS) * NSEC_PER_MSEC + (rest * 15625 + 3) / 4;
 }
 
-static uint64_t ns_to_ms_up(uint64_t ns)
+/* When a delay in milliseconds ends that begins now. */
+static uint64_t deadline(uint64_t now, uint64_t delay_ms)
 {
-	return (ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+	return ((now + STEP_NS - 1) / STEP_NS << STEP_BITS) +
+	       (delay_ms << MS_BITS);
 }
 
 static uint64_t expires_tick(const struct cmwq_timer *t)
@@ -178,9 +199,9 @@ static void enqueue(struct cmwq_timer *t) REQUIRES(wheel.lock)
 	}
 	while (delta >= (uint64_t)level_slots(level) << level_shift(level))
 		level++;
-	i = (when >> level_shift(level)) & (level_slots(level) - 1);
-	wheel.used[level][i / 64] |= 1ULL << (i % 64);
-	push(t, &wheel.slot[level][i]);
+	i = slot_of(level, when);
+	wheel.used[i / 64] |= 1ULL << (i % 64);
+	push(t, &wheel.slot[i]);
 }
 
 static void dequeue(struct cmwq_timer *t)
@@ -207,12 +228,13 @@ static void unlink_armed(struct cmwq_timer *t) REQUIRES(wheel.lock)
 /* Distance from slot @from to the next used one, circularly; slots if none. */
 static unsigned int next_used(int level, unsigned int from)
 {
+	unsigned int first = level_first(level);
 	unsigned int n = level_slots(level);
 	unsigned int d = 0;
 
 	while (d < n) {
-		unsigned int i = (from + d) & (n - 1);
-		uint64_t word = wheel.used[level][i / 64] >> (i % 64);
+		unsigned int i = first + ((from + d) & (n - 1));
+		uint64_t word = wheel.used[i / 64] >> (i % 64);
 
 		if (word)
 			return d + (unsigned int)__builtin_ctzll(word);
@@ -245,13 +267,13 @@ static uint64_t next_event(void) REQUIRES(wheel.lock)
 
 /* A slot may hold millions: others get the lock in between, and take timers from
  * what is left of it as from any list. */
-static void cascade(int level, unsigned int i) REQUIRES(wheel.lock)
+static void cascade(unsigned int i) REQUIRES(wheel.lock)
 {
-	struct cmwq_timer *all = first_of(&wheel.slot[level][i]), *t;
+	struct cmwq_timer *all = first_of(&wheel.slot[i]), *t;
 	unsigned int n = 0;
 
-	wheel.slot[level][i] = NULL;
-	wheel.used[level][i / 64] &= ~(1ULL << (i % 64));
+	wheel.slot[i] = NULL;
+	wheel.used[i / 64] &= ~(1ULL << (i % 64));
 	if (all)
 		all->pprev = &all;
 	while ((t = first_of(&all))) {
@@ -268,7 +290,7 @@ static void expire_slot(unsigned int i) REQUIRES(wheel.lock)
 {
 	struct cmwq_timer *t;
 
-	while ((t = first_of(&wheel.slot[0][i]))) {
+	while ((t = first_of(&wheel.slot[i]))) {
 		void (*function)(struct cmwq_timer *) = t->function;
 
 		dequeue(t);
@@ -277,18 +299,17 @@ static void expire_slot(unsigned int i) REQUIRES(wheel.lock)
 		function(t);
 		lock(&wheel.lock);
 	}
-	wheel.used[0][i / 64] &= ~(1ULL << (i % 64));
+	wheel.used[i / 64] &= ~(1ULL << (i % 64));
 }
 
 /* What was armed since is put where it belongs, as if it were armed now. */
 static void settle(uint64_t now) REQUIRES(wheel.lock)
 {
-	uint64_t ms = ns_to_ms_up(now);
 	struct cmwq_timer *t;
 
 	while ((t = first_of(&wheel.fresh))) {
 		dequeue(t);
-		t->expires = (ms + expires_tick(t)) << MS_BITS |
+		t->expires = deadline(now, expires_tick(t)) |
 			     wheel.epoch << EPOCH_SHIFT;
 		enqueue(t);
 	}
@@ -311,11 +332,9 @@ static void run_until(uint64_t now) REQUIRES(wheel.lock)
 			unsigned int shift = level_shift(level);
 
 			if (!(wheel.clk & ((1ULL << shift) - 1)))
-				cascade(level,
-					(wheel.clk >> shift) &
-						(level_slots(level) - 1));
+				cascade(slot_of(level, wheel.clk));
 		}
-		expire_slot(wheel.clk & (MAX_SLOTS - 1));
+		expire_slot(slot_of(0, wheel.clk));
 		wheel.clk++;
 	}
 	wheel.expiring = false;
@@ -379,8 +398,7 @@ void timer_add(struct cmwq_timer *timer, unsigned long delay_ms)
 	    add_fresh(timer, delay_ms))
 		return;
 	now = os_now();
-	add(timer, (ns_to_ms_up(now) + delay_ms) << MS_BITS, now,
-	    delay_ms >= FAR_MS);
+	add(timer, deadline(now, delay_ms), now, delay_ms >= FAR_MS);
 }
 
 void timer_add_ns(struct cmwq_timer *timer, uint64_t delay_ns)

@@ -13,7 +13,7 @@
  * Arm a timer that is not armed. timer->function runs on the timer thread, not
  * before the delay has passed, no lock held; it may free or arm the timer. Delays of
  * more than 2^38 - 1 ms (8.7 years) are cut to that. One in milliseconds ends on a
- * full one, together with others; one in nanoseconds as soon as it can.
+ * full or half one, together with others; one in nanoseconds as soon as it can.
  */
 void timer_add(struct cmwq_timer *timer, unsigned long delay_ms);
 void timer_add_ns(struct cmwq_timer *timer, uint64_t delay_ns);

@@ -172,7 +172,7 @@ size_t cmwq_queue_work_batch(struct workqueue_struct *wq,
 /*
  * queue_delayed_work() and mod_delayed_work() with a delay in nanoseconds. It ends as
  * soon as the library can wake up after it (within 4 us and what the system adds),
- * where one in jiffies ends at the next full millisecond, together with others (of 4 s
+ * where one in jiffies ends at the next full or half millisecond, with others (of 4 s
  * or more, in a stream of hundreds of thousands a second, up to 4 ms later). 0 queues at
  * once.
  */

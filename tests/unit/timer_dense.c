@@ -148,7 +148,7 @@ static void test_never_early_at_most_a_look_late(void **state)
 			assert_int_equal(s.calls, 0);
 			pass_until(due + LOOK);
 			assert_int_equal(s.calls, 1);
-			assert_int_equal(s.at % MSEC, 0);
+			assert_int_equal(s.at % HALF, 0);
 			assert_int_equal(thread->deadline, 0);
 		}
 }

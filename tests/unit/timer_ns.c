@@ -71,23 +71,23 @@ static void test_extremes(void **state)
 	assert_true(timer_del(&s[2].timer));
 }
 
-/* One within the current millisecond wakes the thread once, another one twice. */
+/* One within the current half millisecond wakes the thread once, another one twice. */
 static void test_wakeups(void **state)
 {
 	struct shot s = { 0 };
 	unsigned int runs;
 
 	(void)state;
-	for (uint64_t ms = 0; ms < 2; ms++) {
+	for (uint64_t half = 0; half < 2; half++) {
 		fake.now = round_up(fake.now + 1) + 1000;
-		arm_ns(&s, ms * MSEC + MSEC / 2);
+		arm_ns(&s, half * HALF + HALF / 2);
 		fake_run();
-		for (runs = 0; s.calls == (int)ms; runs++) {
+		for (runs = 0; s.calls == (int)half; runs++) {
 			assert_true(thread->deadline > fake.now);
 			fake.now = thread->deadline;
 			fake_run();
 		}
-		assert_int_equal(runs, ms + 1);
+		assert_int_equal(runs, half + 1);
 	}
 }
 
@@ -105,7 +105,7 @@ static void test_del_and_rearm(void **state)
 	check_delay(123456);
 }
 
-/* Each at its own time, those in milliseconds at a full one. */
+/* Each at its own time, those in milliseconds at a full or half one. */
 static void test_crowd(void **state)
 {
 	static struct shot s[CROWD];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Unit test of timer.c: random arming, disarming, passing of time and forks,
- * compared with a model so plain that it cannot be wrong: an array of ticks.
+ * compared with a model so plain that it cannot be wrong: an array of ticks
+ * of half a millisecond.
  *
  * After each step, with the thread at rest:
  *  - what is due in the model has been called, once, and nothing else has;
@@ -37,7 +38,7 @@ static unsigned long calls, early, unexpected, mismatches;
 
 static uint64_t tick_now(void)
 {
-	return fake.now / MSEC;
+	return fake.now / HALF;
 }
 
 static uint64_t random_delay(void)
@@ -69,8 +70,8 @@ static void arm_stormy(struct stormy *s)
 	if (!s->delay && !fake_below(10))
 		fake.now -= fake_below(5 * MSEC);
 	s->chain = (int)fake_below(4);
-	s->tick = round_up(fake.now) / MSEC + delay;
-	s->latest = s->tick > now / MSEC ? s->tick : now / MSEC + 1;
+	s->tick = round_up(fake.now) / HALF + 2 * delay;
+	s->latest = s->tick > now / HALF ? s->tick : now / HALF + 1;
 	timer_add(&s->timer, delay);
 	fake.now = now;
 }
@@ -123,7 +124,7 @@ static uint64_t first_tick(void)
 /* Those that were armed before the thread has looked. */
 static void note_settled(void)
 {
-	uint64_t now = round_up(fake.now) / MSEC;
+	uint64_t now = round_up(fake.now) / HALF;
 
 	for (int i = 0; i < TIMERS; i++) {
 		struct stormy *s = &storm[i];
@@ -131,7 +132,7 @@ static void note_settled(void)
 		if (!s->delay || s->looks == hook_calls)
 			continue;
 		if (s->tick != NEVER)
-			s->latest = now + s->delay;
+			s->latest = now + 2 * s->delay;
 		s->delay = 0;
 	}
 }
@@ -149,7 +150,7 @@ static void check_rest(void)
 		return;
 	assert_true(first > tick_now());
 	assert_int_not_equal(thread->deadline, 0);
-	assert_true(thread->deadline <= first * MSEC);
+	assert_true(thread->deadline <= first * HALF);
 }
 
 static void step_arm(void)
@@ -161,7 +162,7 @@ static void step_arm(void)
 	if (s->tick != NEVER)
 		del_stormy(s);
 	arm_stormy(s);
-	assert_int_equal(fake.nr_wakes - wakes, s->tick * MSEC < asleep_until);
+	assert_int_equal(fake.nr_wakes - wakes, s->tick * HALF < asleep_until);
 	fake_run();
 }
 

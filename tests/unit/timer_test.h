@@ -17,6 +17,7 @@
 #include "unit/fake_os.h"
 
 #define MSEC	  NSEC_PER_MSEC
+#define HALF	  (MSEC / 2) /* at such a one delays in milliseconds end */
 #define LEVELS	  6
 #define MAX_DELTA ((1ULL << 38) - 1) /* 8.7 years */
 
@@ -118,7 +119,7 @@ static inline void pass_until(uint64_t when)
 
 static inline uint64_t round_up(uint64_t ns)
 {
-	return (ns + MSEC - 1) / MSEC * MSEC;
+	return (ns + HALF - 1) / HALF * HALF;
 }
 
 static inline void rearm(struct cmwq_timer *t)
