@@ -149,6 +149,21 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 	return err;
 }
 
+/* What the program was started with: nice values count from there. */
+static int base_nice;
+
+void os_nice_init(void)
+{
+	base_nice = getpriority(PRIO_PROCESS, (id_t)getpid());
+}
+
+static int from_base(int nice)
+{
+	int sum = base_nice + nice;
+
+	return sum < -20 ? -20 : sum > 19 ? 19 : sum;
+}
+
 /* The lowest nice value that we may have, if not a lower one than @wanted. */
 static int best_nice(int wanted)
 {
@@ -170,7 +185,7 @@ static int set_policy(const struct os_thread_attr *attr)
 	struct os_sched_attr sa = {
 		.size = sizeof(sa),
 		.policy = attr->idle ? SCHED_IDLE : SCHED_OTHER,
-		.nice = attr->nice,
+		.nice = from_base(attr->nice),
 		.runtime = attr->punctual ? PUNCTUAL_SLICE_NS : 0,
 	};
 
@@ -183,7 +198,7 @@ static int set_policy(const struct os_thread_attr *attr)
 	}
 	if (!syscall(SYS_sched_setattr, 0, &sa, 0))
 		return 0;
-	sa.nice = best_nice(attr->nice);
+	sa.nice = best_nice(sa.nice);
 	if (syscall(SYS_sched_setattr, 0, &sa, 0) && attr->idle)
 		return OS_REFUSED_IDLE;
 	return attr->idle ? 0 : OS_REFUSED_NICE;
@@ -207,7 +222,7 @@ int os_thread_urgent(bool urgent)
 		return 0;
 	sa.policy = SCHED_OTHER;
 	sa.priority = 0;
-	sa.nice = urgent ? -20 : 0;
+	sa.nice = from_base(urgent ? -20 : 0);
 	if (try_policy(&sa))
 		return urgent ? OS_REFUSED_FIFO : 0;
 	sa.nice = best_nice(sa.nice);

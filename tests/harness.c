@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -407,6 +408,9 @@ static void child_exec(struct test *t, const char *params, int out)
 		if (sched_setaffinity(0, sizeof(set), &set))
 			_exit(EXIT_SKIP);
 	}
+	/* However nice the runner is; if it may not be less, tests may fail. */
+	if (setpriority(PRIO_PROCESS, 0, t->nice) && t->nice)
+		_exit(EXIT_SKIP);
 	dup2(out, 1);
 	dup2(out, 2);
 	exec_self(t->name);

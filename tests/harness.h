@@ -75,6 +75,7 @@ struct test {
 	const char *params;   /* added to CMWQ_PARAMS */
 	const char *topology; /* for CMWQ_TOPOLOGY: a machine to pretend */
 	int timeout;	      /* seconds */
+	int nice;	      /* to be started with */
 	bool one_cpu;	      /* start with one allowed CPU only */
 	bool hidden;	      /* only by name, for run_hidden() */
 };

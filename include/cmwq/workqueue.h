@@ -149,7 +149,7 @@ enum wq_affn_scope {
  * one of <cmwq/cpumask.h>.
  */
 struct workqueue_attrs {
-	int nice;		 /* -20..19 of its workers */
+	int nice; /* -20..19 of its workers, from the process's own */
 	struct cpumask *cpumask; /* the CPUs they may use */
 	bool affn_strict; /* never leave the pod; else only start there */
 	enum wq_affn_scope affn_scope;
@@ -488,7 +488,8 @@ void thaw_workqueues(void) CMWQ_API(thaw_workqueues);
 /*
  * alloc_workqueue_attrs - attributes to fill in
  *
- * nice 0, all possible CPUs, the default scope, not strict, not ordered.
+ * nice 0, all possible CPUs, the default scope, not strict, not ordered. Nice
+ * values count from the one that the process was started with.
  * Returns NULL if memory is short. free_workqueue_attrs(NULL) does nothing.
  */
 struct workqueue_attrs *alloc_workqueue_attrs(void)

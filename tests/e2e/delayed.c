@@ -252,7 +252,8 @@ TEST(flush_delayed_fires_now)
 	item_init(&it);
 	EXPECT(!flush_delayed_work(&it.dwork)); /* idle */
 	EXPECT(queue_delayed_work(wq, &it.dwork, FAR));
-	flush_delayed_work(&it.dwork); /* armed; false if it ran before the wait */
+	/* Armed. What it returns is whether there was still something to wait for. */
+	flush_delayed_work(&it.dwork);
 	EXPECT_EQ(item_runs(&it), 1);
 	EXPECT(!flush_delayed_work(&it.dwork)); /* done */
 

@@ -75,6 +75,27 @@ TEST(highpri)
 	EXPECT(!log_has("nice"));
 }
 
+/* Nobody who starts a program with nice wants its workers to be the exception. */
+TEST(started_with_nice, .nice = 7)
+{
+	struct workqueue_struct *wq = alloc_workqueue("mild", WQ_UNBOUND, 0);
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+
+	ASSERT(attrs);
+	attrs->nice = 5;
+	EXPECT_EQ(apply_workqueue_attrs(wq, attrs), 0);
+	EXPECT_EQ(worker_nice(wq), 12);
+	attrs->nice = 15;
+	EXPECT_EQ(apply_workqueue_attrs(wq, attrs), 0);
+	EXPECT_EQ(worker_nice(wq), 19);
+	destroy_workqueue(wq);
+	free_workqueue_attrs(attrs);
+	if (!permitted(-13))
+		skip("nice -13 is not permitted");
+	check_nice(7, -13);
+	EXPECT(!log_has("nice"));
+}
+
 static void drop_cap_sys_nice(void)
 {
 	struct __user_cap_header_struct header = {
@@ -110,10 +131,8 @@ TEST(highpri_as_far_as_permitted)
 /* Then they are what the program is. */
 TEST(highpri_without_privilege)
 {
-	int own = nice_of(0) > 0 ? nice_of(0) : 0;
-
 	limit_nice(0);
-	check_nice(own, own);
+	check_nice(0, 0);
 	EXPECT_EQ(log_count("was refused"), 1);
 }
 
@@ -124,6 +143,18 @@ TEST(nice_program_as_far_as_permitted)
 	ASSERT(!setpriority(PRIO_PROCESS, 0, 15));
 	check_nice(3, 3);
 	EXPECT_EQ(log_count("was refused"), 1);
+}
+
+/* The same if it was so from the start, of which nothing need be said. */
+TEST(started_with_nice_without_privilege, .nice = 7)
+{
+	struct workqueue_struct *wq = alloc_workqueue("mild", WQ_UNBOUND, 0);
+
+	limit_nice(0);
+	EXPECT_EQ(worker_nice(system_wq), 7);
+	EXPECT_EQ(worker_nice(wq), 7);
+	EXPECT_EQ(log_count("was refused"), 0);
+	destroy_workqueue(wq);
 }
 
 TEST(nice_program_without_privilege)

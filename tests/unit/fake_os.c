@@ -750,6 +750,10 @@ int os_cpus_ignored(void)
 	return fake.ignored;
 }
 
+void os_nice_init(void)
+{
+}
+
 void os_topology_init(void)
 {
 }
