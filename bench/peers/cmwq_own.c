@@ -31,7 +31,7 @@ static long fib_sum;
 
 static void call_fn(struct work_struct *work);
 
-static void call(struct call *caller, int n)
+static struct work_struct *new_call(struct call *caller, int n)
 {
 	struct call *call = malloc(sizeof(*call));
 
@@ -42,7 +42,7 @@ static void call(struct call *caller, int n)
 	call->n = n;
 	atomic_init(&call->waits_for, 2);
 	atomic_init(&call->sum, 0);
-	queue_work(system_dfl_wq, &call->work);
+	return &call->work;
 }
 
 static void return_to(struct call *call, long value)
@@ -69,8 +69,10 @@ static void call_fn(struct work_struct *work)
 	int n = self->n;
 
 	if (n >= 2) {
-		call(self, n - 1);
-		call(self, n - 2);
+		struct work_struct *both[] = { new_call(self, n - 1),
+					       new_call(self, n - 2) };
+
+		cmwq_queue_work_batch(system_dfl_wq, both, 2);
 	} else {
 		free(self);
 		return_to(caller, n);
@@ -82,7 +84,7 @@ static int forkjoin(void)
 	int n = fib_size();
 	uint64_t start = now_ns();
 
-	call(NULL, n);
+	queue_work(system_dfl_wq, new_call(NULL, n));
 	gate_wait(&fib_done);
 	emit_fib(n, fib_sum, now_ns() - start);
 	return PEER_OK;
