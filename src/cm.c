@@ -4,8 +4,16 @@
  *
  * nr_running counts the workers that have an item (or look for one) and are
  * neither found asleep nor CPU hogs. A bound pool starts an item only at 0; an
- * unbound one below its number of CPUs, or when a sentinel saw a CPU idle, or
- * once a tick without progress.
+ * unbound one below its number of CPUs, or once three ticks without progress.
+ *
+ * Who has gone to sleep takes 5 us to find out, so for an unbound pool nobody looks
+ * at each block. A sentinel that sees a CPU idle is proof enough that one of the
+ * counted sleeps: pool->lent says how many, so nr_running - lent is what is believed
+ * to run, and never below 0. That belief outlives the end of an item that was short:
+ * its worker has woken, but another one will have gone to sleep, and the CPU that it
+ * has is better used for the next item than for waking somebody else. It ends with
+ * an item that took long, with a worker that has nothing to do, and whenever the tick,
+ * which looks at a few of them, finds that too many run, and then at all.
  *
  * No wakeup is lost, though a kick is only a hint:
  *
@@ -36,6 +44,10 @@
 
 #define RECHECK_MAX	 2
 #define RECHECK_INTERVAL (50 * NSEC_PER_USEC)
+/* An item that slept for less is followed by others of its kind, for all we know. */
+#define SHORT_BLOCK_NS (8 * NSEC_PER_MSEC)
+/* One worker in reserve that runs is cheaper than to wake it each time. */
+#define SLEEPERS_PER_SPARE 8
 
 struct sentinel *sentinels;
 struct bh_cpu *bh_cpus;
@@ -139,8 +151,7 @@ static void arm(struct pool *pool, bool rested)
 			arm_one(pool->cpu, rested);
 		return;
 	}
-	if (pool_cap(pool) !=
-	    atomic_load_explicit(&pool->nr_cpus, memory_order_relaxed))
+	if (!cm_may_lend(pool))
 		return;
 	for (int cpu = pool_next_cpu(pool, 0); cpu < os_nr_cpus();
 	     cpu = pool_next_cpu(pool, cpu + 1))
@@ -148,11 +159,21 @@ static void arm(struct pool *pool, bool rested)
 			arm_one(cpu, rested);
 }
 
+static int lent(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->lent, memory_order_relaxed);
+}
+
+static void set_lent(struct pool *pool, int n) REQUIRES(pool->lock)
+{
+	atomic_store_explicit(&pool->lent, n, memory_order_relaxed);
+}
+
 static bool may_start(struct pool *pool, int running)
 {
 	if (pool_bound(pool))
 		return running == 0;
-	return running < pool_cap(pool) || !param_get(pace);
+	return running < pool_cap(pool) + lent(pool) || !param_get(pace);
 }
 
 /* Where items are tiny one worker is enough: a second would cost more in handing
@@ -206,7 +227,7 @@ bool cm_may_continue(struct pool *pool)
 		return running <= 1;
 	if (running > 1 && pool_is_tiny(pool))
 		return false;
-	return running <= pool_cap(pool) || !param_get(pace);
+	return running <= pool_cap(pool) + lent(pool) || !param_get(pace);
 }
 
 /* The fence is between has_work = true and the states of tick and sentinel; its
@@ -247,7 +268,58 @@ void cm_stop_running(struct pool *pool, struct worker *w)
 
 	(void)w;
 	assert(before > 0);
-	(void)before;
+	if (unlikely(lent(pool) >= before))
+		set_lent(pool, before - 1);
+}
+
+/* Most of those that end have slept before, so it was probably one of the lent. */
+void cm_leave(struct pool *pool, struct worker *w)
+{
+	int n = lent(pool);
+
+	if (unlikely(n) && !pool_waiting(pool))
+		set_lent(pool, n - 1);
+	cm_stop_running(pool, w);
+}
+
+bool cm_may_lend(struct pool *pool)
+{
+	return !pool_bound(pool) &&
+	       pool_cap(pool) == atomic_load_explicit(&pool->nr_cpus,
+						      memory_order_relaxed);
+}
+
+void cm_lend(struct pool *pool)
+{
+	int running =
+		atomic_load_explicit(&pool->nr_running, memory_order_relaxed);
+
+	set_lent(pool, running + 1 - pool_cap(pool));
+}
+
+/* It is known now who sleeps. */
+void cm_looked(struct pool *pool)
+{
+	int cap = pool_cap(pool);
+	int spare = pool->nr_asleep / SLEEPERS_PER_SPARE;
+
+	if (!cm_may_lend(pool))
+		spare = 0;
+	else if (spare > cap)
+		spare = cap;
+	set_lent(pool, spare);
+}
+
+void cm_item_took(struct pool *pool, struct worker *w)
+{
+	uint64_t now = os_now();
+	int n = lent(pool);
+
+	if (w->began && now - w->began < SHORT_BLOCK_NS)
+		atomic_store_explicit(&pool->back_at, now,
+				      memory_order_relaxed);
+	else if (n)
+		set_lent(pool, n - 1);
 }
 
 void cm_forget_runner(struct pool *pool, struct worker *w)
@@ -270,6 +342,15 @@ void cm_set_asleep(struct pool *pool, struct worker *w, bool asleep)
 		cm_start_running(pool, w);
 }
 
+void cm_saw_asleep(struct pool *pool, struct worker *w)
+{
+	int n = lent(pool);
+
+	if (n && !w->asleep && !w->intensive)
+		set_lent(pool, n - 1);
+	cm_set_asleep(pool, w, true);
+}
+
 void cm_set_intensive(struct pool *pool, struct worker *w)
 {
 	if (w->intensive)
@@ -283,8 +364,11 @@ void cm_item_done(struct pool *pool, struct worker *w)
 {
 	bool counted = !w->asleep && !w->intensive;
 
-	if (w->asleep)
+	if (w->asleep) {
 		pool->nr_asleep--;
+		if (!w->hint_depth && cm_may_lend(pool))
+			set_lent(pool, lent(pool) + 1);
+	}
 	w->asleep = false;
 	w->intensive = false;
 	if (!counted)
@@ -324,11 +408,13 @@ bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 		state = w->tid == known ? OS_THREAD_ASLEEP
 					: os_thread_state(w->tid);
 		if (state == OS_THREAD_ASLEEP ||
-		    (state == OS_THREAD_UNKNOWN && trust))
-			cm_set_asleep(pool, w, true);
-		else if (state == OS_THREAD_UNKNOWN)
+		    (state == OS_THREAD_UNKNOWN && trust)) {
+			cm_saw_asleep(pool, w);
+		} else if (state == OS_THREAD_UNKNOWN)
 			sure = false;
 	}
+	if (sure)
+		set_lent(pool, 0);
 	return sure;
 }
 

@@ -75,11 +75,15 @@ void cm_leave_waiting(struct pool *pool) REQUIRES(pool->lock);
 /* Transitions of a worker. */
 void cm_start_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_stop_running(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+/* It has no item any more and goes idle. */
+void cm_leave(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 /* It leaves the pool: what its thread does from now on says nothing about the pool,
  * and its number may become another's. */
 void cm_forget_runner(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_set_asleep(struct pool *pool, struct worker *w, bool asleep)
 	REQUIRES(pool->lock);
+/* Somebody has looked: if it is one of the lent, it is one less. */
+void cm_saw_asleep(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_set_intensive(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 /* The item is over: whatever was found about its worker ends. */
 void cm_item_done(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
@@ -89,6 +93,21 @@ void cm_item_done(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
  * if @trust. Returns whether those left in nr_running are known to run. */
 bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 		      bool trust) REQUIRES(pool->lock);
+
+/* A CPU of the unbound pool is idle though as many run as may, as far as is known. So
+ * one of them sleeps: the caller takes its place. */
+void cm_lend(struct pool *pool) REQUIRES(pool->lock);
+
+/* Its item is over. If that took long another one that it begins need not be of that
+ * kind. */
+void cm_item_took(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+
+/* All busy workers have been looked at. */
+void cm_looked(struct pool *pool) REQUIRES(pool->lock);
+
+/* Does it serve all CPUs of its pod? Where it is to keep fewer busy, one that is idle
+ * means nothing. */
+bool cm_may_lend(struct pool *pool);
 
 /* Before its next item: notice workers marked asleep that run again. */
 void cm_recheck(struct pool *pool) REQUIRES(pool->lock);

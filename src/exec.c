@@ -95,6 +95,10 @@ static struct pwq *begin(struct worker *w, struct pool *pool,
 	w->desc[0] = '\0';
 	w->current_colour = word_colour(word);
 	pwq->started++;
+	w->began = unlikely(atomic_load_explicit(&pool->lent,
+						 memory_order_relaxed))
+			   ? os_now()
+			   : 0;
 	publish(w, pool, work, work->func, pwq);
 	if (unlikely(atomic_load_explicit(&pwq->wq->flags,
 					  memory_order_relaxed) &
@@ -113,14 +117,16 @@ static struct pwq *begin(struct worker *w, struct pool *pool,
 static void settle(struct worker *w, struct pool *pool, struct pwq *pwq)
 	REQUIRES(pool->lock)
 {
-	if (unlikely(
-		    atomic_load_explicit(&w->hint_depth, memory_order_relaxed)))
-		atomic_store(&w->hint_depth, 0);
 	if (w->asleep || w->intensive) {
 		if (pwq && w->asleep && atomic_load(&pool->nr_running) > 0)
 			pwq->cm_overlap++;
 		cm_item_done(pool, w);
 	}
+	if (unlikely(atomic_load_explicit(&pool->lent, memory_order_relaxed)))
+		cm_item_took(pool, w);
+	if (unlikely(
+		    atomic_load_explicit(&w->hint_depth, memory_order_relaxed)))
+		atomic_store(&w->hint_depth, 0);
 	if (unlikely(!list_empty(&w->waiters)))
 		complete_waiters(w);
 	if (likely(pwq)) {
@@ -378,7 +384,8 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
  */
 static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
-	bool cpu_idle = atomic_exchange(&pool->cpu_idle, false);
+	enum cpu_idle cpu_idle =
+		(enum cpu_idle)atomic_exchange(&pool->cpu_idle, CPU_BUSY);
 	bool grant = atomic_exchange(&pool->grant, false);
 	bool all_run;
 
@@ -389,6 +396,10 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		cm_recheck(pool);
 	if (cm_may_start(pool))
 		return true;
+	if (cpu_idle == CPU_IDLE && cm_may_lend(pool)) {
+		cm_lend(pool);
+		return true;
+	}
 	if (!cpu_idle && !grant)
 		return false;
 	all_run = cm_find_sleepers(pool, w, FIND_MAX, cpu_idle && pool->pinned);
@@ -408,7 +419,7 @@ static void enter_idle(struct worker *w, struct pool *pool, bool was_running)
 	atomic_store(&w->wake, 0);
 	atomic_store(&pool->first_idle, w);
 	if (was_running)
-		cm_stop_running(pool, w);
+		cm_leave(pool, w);
 	pool_drain(pool);
 }
 
@@ -473,7 +484,8 @@ static void count_start(struct worker *w, struct pool *pool)
 	struct work_struct *first = entry_work(pool->worklist.next);
 	struct pwq *pwq = word_pwq(atomic_load(work_word(first)));
 
-	if (pool->nr_asleep)
+	if (pool->nr_asleep ||
+	    atomic_load_explicit(&pool->lent, memory_order_relaxed))
 		pwq->cm_wakeup++;
 	if (unlikely(w->came_home))
 		pwq->repatriated++;
@@ -554,7 +566,7 @@ void exec_rescue(struct worker *w, struct pool *pool, struct work_struct *work)
 		run_one(w, pool, work, true);
 	}
 	list_del(&w->entry);
-	cm_stop_running(pool, w);
+	cm_leave(pool, w);
 	cm_forget_runner(pool, w);
 	pool_drain(pool);
 }

@@ -37,6 +37,13 @@ enum {
 	POOLS_PER_CPU = 2 * NR_PRIORITIES /* with threads, and BH */
 };
 
+/* What a sentinel says about its CPU while work waits. */
+enum cpu_idle {
+	CPU_BUSY,  /* nothing */
+	CPU_MAYBE, /* it ran, but others may want to */
+	CPU_IDLE,  /* nobody else wants to run */
+};
+
 struct pool {
 	struct lock lock;
 	int cpu;      /* I: whose it is, or -1: an unbound one */
@@ -75,12 +82,17 @@ struct pool {
 				   up with them; under lock. BH: always */
 	_Atomic bool stream;   /* A: got through many tiny items since the last
 				tick; under lock, T clears it */
-	_Atomic bool cpu_idle; /* A: a sentinel ran while work waited */
+	_Atomic int cpu_idle;  /* A: enum cpu_idle, by a sentinel */
+	_Atomic int lent;      /* A: of those counted in nr_running so many are
+				asleep, nobody has looked who; under lock */
 	_Atomic int runner;    /* A: thread last counted, if it has not left
 				   the pool, or 0; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
 	_Atomic unsigned long seen_seq; /* A: and seq was this */
 	_Atomic uint64_t seen_until;	/* A: too old to believe from then on */
+	_Atomic uint64_t
+		back_at;	/* A: an item that took a short time, but longer
+				than its CPU time, ended, ns; under lock */
 	_Atomic bool grant;	/* A: the tick lets one more worker run */
 	_Atomic int nr_threads; /* A: workers and those being created */
 	_Atomic bool want;	/* A: asks the timer thread for a worker */
@@ -102,6 +114,7 @@ struct pool {
 	int nr_asleep;	       /* P: busy workers found asleep */
 	int peak;	       /* P: the most workers there were */
 	int next_worker_id;    /* P */
+	unsigned int look;     /* P: the tick's present round of looks */
 	bool managed;	       /* P: somebody creates a worker */
 	uint64_t recheck_at;   /* P: next look at sleepers, ns */
 	uint64_t drained_at;   /* P: though the worklist was not empty, ns */

@@ -42,6 +42,9 @@
 #define TINY_WAIT_NS 2000
 #define POLL_NS	     NSEC_PER_MSEC
 #define BELIEVE_NS   (100 * NSEC_PER_USEC)
+#define YIELDS	     3
+#define PATIENCE_NS  (20 * NSEC_PER_USEC)
+#define YIELD_NS     (10 * NSEC_PER_USEC)
 
 static bool anything_waits(int cpu)
 {
@@ -88,14 +91,47 @@ static bool runner_runs(struct pool *pool)
 	return state == OS_THREAD_RUNNING;
 }
 
+/*
+ * Does nobody else want the CPU? Then to yield takes no time; otherwise others get it,
+ * and for long. Where an item has just ended that blocked for a short time, more such
+ * will go on soon: to wait a little is cheaper than to wake one more worker.
+ */
+static enum cpu_idle look_at_cpu(struct pool *pool)
+{
+	uint64_t now = os_now();
+	uint64_t back =
+		atomic_load_explicit(&pool->back_at, memory_order_relaxed);
+	uint64_t since = now;
+	uint64_t patience = now - back < NSEC_PER_MSEC ? PATIENCE_NS : 0;
+
+	for (int i = 0; i < YIELDS;) {
+		uint64_t before = now;
+
+		os_yield();
+		now = os_now();
+		if (now - before > YIELD_NS) {
+			since = now;
+			i++;
+		} else if (now - since >= patience) {
+			return CPU_IDLE;
+		}
+	}
+	return CPU_MAYBE;
+}
+
 /* 0 if somebody was woken, otherwise how far that is from giving up. */
 static int wake_one(int cpu)
 {
+	enum cpu_idle idle = CPU_BUSY;
 	struct pool *pool;
 	int vain = VAIN;
 
 	for_each_pool_on(pool, cpu)
 	{
+		if (!pool_waiting(pool))
+			continue;
+		if (!idle && !pool_bound(pool))
+			idle = look_at_cpu(pool);
 		if (!pool_waiting(pool))
 			continue;
 		if (atomic_load(&pool->tiny) && makes_progress(pool))
@@ -104,7 +140,8 @@ static int wake_one(int cpu)
 			vain = VAIN_RUNNER;
 			continue;
 		}
-		atomic_store(&pool->cpu_idle, true);
+		atomic_store(&pool->cpu_idle,
+			     pool_bound(pool) ? CPU_MAYBE : idle);
 		if (cm_wake_idle(pool, false))
 			return 0;
 	}

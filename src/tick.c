@@ -7,7 +7,8 @@
  * Every 4 ms, while work waits or a bound pool runs something:
  *
  *  - read the states of the busy workers: those asleep leave nr_running, those
- *    marked that run again come back;
+ *    marked that run again come back. In an unbound pool that starts items, of a
+ *    few of them, to see whether too many run;
  *  - CPU hogs: an item of a bound pool that used cpu_intensive_thresh_us of CPU
  *    since it was first seen, or since it last slept, holds up no others from
  *    then on, and is counted by its function (hog.c);
@@ -52,6 +53,9 @@
 #define PACE_TICKS	3 /* longer than an item that is no CPU hog */
 #define MAX_DOUBLINGS	20
 #define QUOTA_LOOK_NS	(1000 * NSEC_PER_MSEC)
+#define MAX_SIGHTS	64
+#define SAMPLE		8
+#define TOO_MANY	5 /* times the CPUs */
 
 void (*tick_topology)(void);
 void (*tick_cpus)(void);
@@ -93,22 +97,134 @@ static void check_hog(struct pool *pool, struct worker *w, bool asleep)
 	hog_found(atomic_load(&w->current_func), pwq->wq->name);
 }
 
-static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
+static void note_state(struct pool *pool, struct worker *w,
+		       enum os_thread_state state) REQUIRES(pool->lock)
+{
+	if (state == OS_THREAD_ASLEEP)
+		cm_saw_asleep(pool, w);
+	else if (state == OS_THREAD_RUNNING)
+		cm_set_asleep(pool, w, false);
+}
+
+static bool is_to_be_seen(struct worker *w)
+{
+	return !w->hint_depth && atomic_load(&w->current_work);
+}
+
+static void look_at_bound(struct pool *pool) REQUIRES(pool->lock)
 {
 	struct worker *w;
 
 	list_for_each_entry (w, &pool->busy, entry) {
 		enum os_thread_state state;
 
-		if (w->hint_depth || !atomic_load(&w->current_work))
+		if (!is_to_be_seen(w))
 			continue;
 		state = os_thread_state(w->tid);
-		if (state == OS_THREAD_ASLEEP)
-			cm_set_asleep(pool, w, true);
-		else if (state == OS_THREAD_RUNNING)
-			cm_set_asleep(pool, w, false);
+		note_state(pool, w, state);
 		check_hog(pool, w, state == OS_THREAD_ASLEEP);
 	}
+}
+
+/* A worker with an item, and what was seen of it. */
+struct sight {
+	struct worker *w;
+	unsigned long seq;
+	int tid;
+	enum os_thread_state state;
+};
+
+/* Those who have not been seen in this round. */
+static int choose(struct pool *pool, struct sight *sight, int max)
+	REQUIRES(pool->lock)
+{
+	struct worker *w;
+	int n = 0;
+
+	list_for_each_entry (w, &pool->busy, entry) {
+		if (w->look == pool->look || !is_to_be_seen(w))
+			continue;
+		w->look = pool->look;
+		sight[n++] = (struct sight){ .w = w,
+					     .seq = atomic_load(&w->seq),
+					     .tid = w->tid };
+		if (n == max)
+			break;
+	}
+	return n;
+}
+
+/* It takes 5 us each, and others are not to wait for that. */
+static void see(struct pool *pool, struct sight *sight, int n)
+	REQUIRES(pool->lock)
+{
+	pool_unlock(pool);
+	for (int i = 0; i < n; i++)
+		sight[i].state = os_thread_state(sight[i].tid);
+	pool_lock(pool);
+}
+
+/* In the order in which they were chosen; some may have left since, or begun another
+ * item. */
+static void note_sights(struct pool *pool, const struct sight *sight, int n)
+	REQUIRES(pool->lock)
+{
+	struct worker *w;
+	int i = 0, tried;
+
+	list_for_each_entry (w, &pool->busy, entry) {
+		for (tried = 0; tried < n && sight[i].w != w; tried++)
+			i = (i + 1) % n;
+		if (tried < n && sight[i].seq == atomic_load(&w->seq) &&
+		    is_to_be_seen(w))
+			note_state(pool, w, sight[i].state);
+	}
+}
+
+/* All, the ones that come meanwhile included. */
+static void look_at_unbound(struct pool *pool) REQUIRES(pool->lock)
+{
+	struct sight sight[MAX_SIGHTS];
+	int n;
+
+	pool->look++;
+	while ((n = choose(pool, sight, MAX_SIGHTS))) {
+		see(pool, sight, n);
+		note_sights(pool, sight, n);
+	}
+	cm_looked(pool);
+}
+
+/*
+ * Do so many run that some should stop at the end of their items? Of many workers a
+ * few are looked at, in turn.
+ */
+static bool seem_too_many(struct pool *pool) REQUIRES(pool->lock)
+{
+	int busy = pool->nr_workers - pool->nr_idle;
+	struct sight sight[SAMPLE];
+	int n, run = 0;
+
+	if (busy <= SAMPLE || !cm_may_lend(pool))
+		return true;
+	n = choose(pool, sight, SAMPLE);
+	if (n < SAMPLE) {
+		pool->look++;
+		n += choose(pool, sight + n, SAMPLE - n);
+	}
+	see(pool, sight, n);
+	for (int i = 0; i < n; i++)
+		run += sight[i].state == OS_THREAD_RUNNING;
+	return busy * run > SAMPLE * TOO_MANY * pool_cap(pool);
+}
+
+static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
+{
+	if (pool_bound(pool))
+		look_at_bound(pool);
+	else if (atomic_load(&pool->seq) == pool->tick_seq ||
+		 seem_too_many(pool))
+		look_at_unbound(pool);
 }
 
 static void start_one(struct pool *pool)

@@ -26,6 +26,8 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->tid = 0;
 	worker->is_idle = false;
 	worker->asleep = false;
+	worker->look = 0;
+	worker->began = 0;
 	worker->intensive = false;
 	worker->die = false;
 	worker->came_home = false;

@@ -65,6 +65,7 @@ struct worker {
 	int id;			     /* I: in its name */
 	bool is_idle;		     /* P */
 	bool asleep;		     /* P: found sleeping; not in nr_running */
+	unsigned int look;	     /* P: the look at which it was seen */
 	bool intensive;		     /* P: a CPU hog; not in nr_running */
 	bool die;		     /* P: culled */
 	bool came_home;		     /* S: back in its pod, not counted yet */
@@ -74,6 +75,7 @@ struct worker {
 	struct list scheduled;	     /* P: items to run after the current one */
 	struct list waiters;	     /* P: flushers of the current item */
 	uint64_t idle_since;	     /* P: ns */
+	uint64_t began;		     /* P: its item, ns; 0: not known */
 	unsigned long tick_seq;	     /* P: seq when the hog clock was set */
 	uint64_t tick_cpu;	     /* P: CPU time then */
 	unsigned long tick_waits;    /* P: how often it had slept then */

@@ -386,6 +386,126 @@ static void test_find_sleepers(void **state) NO_ANALYSIS
 	assert_int_equal(unbound->nr_running, 1);
 }
 
+/* --- sleepers of whom nobody knows who they are --- */
+
+/* As many run as may, and an item waits. */
+static void fill(void) NO_ANALYSIS
+{
+	make_busy(unbound, HOUSE_CPUS);
+	pool_add_work(unbound, &house.item[8]);
+	assert_false(cm_may_start(unbound));
+}
+
+static void test_an_idle_cpu_is_lent(void **state) NO_ANALYSIS
+{
+	(void)state;
+	fill();
+	for (int n = 1; n < 4; n++) {
+		cm_lend(unbound);
+		assert_int_equal(unbound->lent, n);
+		assert_true(cm_may_start(unbound));
+		atomic_fetch_add(&unbound->nr_running, 1);
+		assert_false(cm_may_start(unbound));
+		assert_true(cm_may_continue(unbound));
+	}
+	unbound->lent--;
+	assert_false(cm_may_continue(unbound));
+	cm_looked(unbound);
+	assert_int_equal(unbound->lent, 0);
+}
+
+/* Where not all CPUs are to be used one that is idle means nothing. */
+static void test_who_may_lend(void **state)
+{
+	(void)state;
+	assert_true(cm_may_lend(unbound));
+	assert_false(cm_may_lend(bound));
+	unbound->cap--;
+	assert_false(cm_may_lend(unbound));
+	unbound->nr_asleep = 100;
+	unbound->lent = 1;
+	cm_looked(unbound);
+	assert_int_equal(unbound->lent, 0);
+	unbound->cap++;
+}
+
+static void test_a_look_leaves_some_to_spare(void **state)
+{
+	(void)state;
+	unbound->nr_asleep = 7;
+	cm_looked(unbound);
+	assert_int_equal(unbound->lent, 0);
+	unbound->nr_asleep = 16;
+	cm_looked(unbound);
+	assert_int_equal(unbound->lent, 2);
+	unbound->nr_asleep = 1000;
+	cm_looked(unbound);
+	assert_int_equal(unbound->lent, HOUSE_CPUS);
+}
+
+static void test_a_loan_outlives_short_items(void **state) NO_ANALYSIS
+{
+	(void)state;
+	fill();
+	unbound->lent = 3;
+	busy[0]->began = fake.now;
+	fake.now += 8 * NSEC_PER_MSEC - 1;
+	cm_item_took(unbound, busy[0]);
+	assert_int_equal(unbound->lent, 3);
+	assert_int_equal(unbound->back_at, fake.now);
+	fake.now += 1;
+	cm_item_took(unbound, busy[0]);
+	assert_int_equal(unbound->lent, 2);
+	/* Nobody knows for how long. */
+	busy[0]->began = 0;
+	cm_item_took(unbound, busy[0]);
+	assert_int_equal(unbound->lent, 1);
+	assert_int_equal(unbound->back_at, fake.now - 1);
+}
+
+/* There are never more than are counted. */
+static void test_loans_of_workers_that_leave(void **state) NO_ANALYSIS
+{
+	(void)state;
+	fill();
+	unbound->lent = 3;
+	cm_leave(unbound, busy[0]); /* too many: the rest is as it was */
+	assert_int_equal(unbound->lent, 3);
+	pool_del_work(unbound, &house.item[8]);
+	cm_leave(unbound, busy[1]); /* nothing to do */
+	assert_int_equal(unbound->lent, 2);
+	assert_int_equal(unbound->nr_running, HOUSE_CPUS - 2);
+	while (unbound->nr_running) {
+		cm_stop_running(unbound, busy[0]);
+		assert_true(unbound->lent <= unbound->nr_running);
+	}
+	assert_int_equal(unbound->lent, 0);
+}
+
+static void test_who_is_known_is_not_lent(void **state) NO_ANALYSIS
+{
+	(void)state;
+	make_busy(unbound, 6);
+	unbound->lent = 2;
+	cm_saw_asleep(unbound, busy[0]);
+	assert_int_equal(unbound->lent, 1);
+	cm_saw_asleep(unbound, busy[0]);
+	assert_int_equal(unbound->lent, 1);
+	assert_int_equal(unbound->nr_running, 5);
+	/* It ends, and probably another has gone to sleep. */
+	cm_item_done(unbound, busy[0]);
+	assert_int_equal(unbound->lent, 2);
+	assert_int_equal(unbound->nr_running, 6);
+	/* Of one that said so that is not to be expected. */
+	cm_set_asleep(unbound, busy[1], true);
+	busy[1]->hint_depth = 1;
+	cm_item_done(unbound, busy[1]);
+	assert_int_equal(unbound->lent, 2);
+	/* All are looked at. */
+	assert_true(cm_find_sleepers(unbound, NULL, 6, false));
+	assert_int_equal(unbound->lent, 0);
+}
+
 static void test_unknown_states_are_trusted_or_not(void **state) NO_ANALYSIS
 {
 	(void)state;
@@ -525,6 +645,12 @@ int main(void)
 		cmocka_unit_test_setup(test_sentinels_can_be_switched_off,
 				       setup),
 		cmocka_unit_test_setup(test_find_sleepers, setup),
+		cmocka_unit_test_setup(test_an_idle_cpu_is_lent, setup),
+		cmocka_unit_test_setup(test_who_may_lend, setup),
+		cmocka_unit_test_setup(test_a_look_leaves_some_to_spare, setup),
+		cmocka_unit_test_setup(test_a_loan_outlives_short_items, setup),
+		cmocka_unit_test_setup(test_loans_of_workers_that_leave, setup),
+		cmocka_unit_test_setup(test_who_is_known_is_not_lent, setup),
 		cmocka_unit_test_setup(test_unknown_states_are_trusted_or_not,
 				       setup),
 		cmocka_unit_test_setup(test_recheck_looks_at_two_each_50us,

@@ -615,6 +615,9 @@ enum os_thread_state os_thread_state(int tid)
 	struct tid_facts *f = facts_of(tid, false);
 	struct fake_thread *t;
 
+	fake.states_read++;
+	if (fake.on_state)
+		fake.on_state(tid);
 	if (f && f->has_state)
 		return f->state;
 	if (tid == FAKE_MAIN)
@@ -656,6 +659,7 @@ enum os_thread_state os_watched_state(int tid)
 void os_yield(void)
 {
 	fake.yields++;
+	fake.now += fake.yield_ns;
 }
 
 unsigned long os_thread_waits(int tid)

@@ -71,6 +71,8 @@ struct fake {
 	void (*before_wait)(_Atomic uint32_t *word);
 	/* Somebody wakes a word; those it wakes can run already. */
 	void (*on_wake)(_Atomic uint32_t *word);
+	/* Somebody asks for the state of a thread. */
+	void (*on_state)(int tid);
 	/* It sleeps; the clock has been moved. */
 	void (*on_sleep)(uint64_t ns);
 	/* Which of @n runnable threads goes first; the oldest if NULL. */
@@ -78,11 +80,13 @@ struct fake {
 
 	unsigned long nr_wakes;	 /* calls of os_futex_wake() */
 	unsigned long nr_sleeps; /* calls of os_sleep_ns() */
-	unsigned long yields;	 /* calls of os_yield() */
+	unsigned long yields;	 /* calls of os_yield(), */
+	uint64_t yield_ns;	 /* each of which takes so long */
 	unsigned long looks;	 /* calls of os_look_at_cpus() */
 	unsigned long watches;	 /* calls of os_watch_cpus() */
 	int asked;		 /* the last tid of os_thread_is_bound() */
 	unsigned long files_read;
+	unsigned long states_read; /* calls of os_thread_state() */
 	unsigned long moves; /* calls of os_thread_move(), and the last: */
 	int last_moved, last_moved_to;
 	int exit_status; /* of os_exit_group() in a thread, or -1 */

@@ -281,6 +281,7 @@ static inline void check_quiet(void)
 		sim_check(list_empty(&pool->waiters));
 		sim_check(list_empty(&pool->busy));
 		sim_check(pool->nr_running == 0 && pool->nr_asleep == 0);
+		sim_check(pool->lent == 0);
 		sim_check(pool->nr_idle == pool->nr_workers);
 		sim_check(pool->lock.word == LOCK_FREE);
 	}

@@ -46,6 +46,15 @@ static struct worker *make_wait(int i)
 	return idle;
 }
 
+static uint64_t woken_at;
+
+static void note_wake(_Atomic uint32_t *word)
+{
+	(void)word;
+	if (!woken_at)
+		woken_at = fake.now;
+}
+
 static void test_created_when_asked_for(void **state)
 {
 	(void)state;
@@ -278,6 +287,60 @@ static void test_serves_every_pool_of_its_cpu(void **state)
 	assert_int_equal(pool_of_cpu(0, false)->first_idle->wake, 0);
 }
 
+/* Work waits in an unbound pool, and a worker is idle. */
+static struct worker *wait_unbound(void)
+{
+	struct pool *unbound = pool_unbound(false);
+	struct worker *idle = house_idle_worker(unbound);
+
+	make_wait(0);
+	create();
+	bound->inbox = 0;
+	unbound->has_work = true;
+	fake.now += NSEC_PER_MSEC; /* nothing has ended just now */
+	return idle;
+}
+
+/* Another thread would get the CPU, and for long. */
+static void test_yields_to_see_whether_its_cpu_is_idle(void **state)
+{
+	struct worker *idle = wait_unbound();
+
+	(void)state;
+	fake.yield_ns = 10 * NSEC_PER_USEC;
+	fake_start(thread);
+	assert_int_equal(pool_unbound(false)->cpu_idle, CPU_IDLE);
+	assert_int_equal(idle->wake, 1);
+	assert_int_equal(fake_wakes(&idle->wake), 1);
+}
+
+static void test_is_not_sure_if_others_run(void **state)
+{
+	struct worker *idle = wait_unbound();
+
+	(void)state;
+	fake.yield_ns = 10 * NSEC_PER_USEC + 1;
+	fake_start(thread);
+	assert_int_equal(pool_unbound(false)->cpu_idle, CPU_MAYBE);
+	assert_int_equal(idle->wake, 1);
+}
+
+/* Where items that block a short time have just ended others will. */
+static void test_waits_for_those_that_wake_soon(void **state)
+{
+	struct worker *idle = wait_unbound();
+	uint64_t start = fake.now;
+
+	(void)state;
+	pool_unbound(false)->back_at = start - NSEC_PER_MSEC + 1;
+	fake.yield_ns = NSEC_PER_USEC;
+	fake.on_wake = note_wake;
+	woken_at = 0;
+	fake_start(thread);
+	assert_int_equal(idle->wake, 1);
+	assert_int_equal(woken_at - start, 20 * NSEC_PER_USEC);
+}
+
 /* With no tick to end its rest it looks every millisecond by itself. */
 static void test_polls_without_a_tick(void **state)
 {
@@ -354,6 +417,11 @@ int main(void)
 		cmocka_unit_test_setup(test_disarms_when_nothing_waits, setup),
 		cmocka_unit_test_setup(test_quiet_items_do_not_wait, setup),
 		cmocka_unit_test_setup(test_serves_every_pool_of_its_cpu,
+				       setup),
+		cmocka_unit_test_setup(
+			test_yields_to_see_whether_its_cpu_is_idle, setup),
+		cmocka_unit_test_setup(test_is_not_sure_if_others_run, setup),
+		cmocka_unit_test_setup(test_waits_for_those_that_wake_soon,
 				       setup),
 		cmocka_unit_test_setup(test_polls_without_a_tick, setup),
 		cmocka_unit_test_setup(test_with_a_tick_it_does_not_poll,

@@ -274,6 +274,98 @@ static void test_reads_states(void **state)
 	assert_int_equal(bound->nr_running, 5);
 }
 
+/* Workers of an unbound pool, of which the last @running run, lent all but as
+ * many as there are CPUs; an item waits. */
+enum {
+	NR_MANY = 24
+};
+static struct worker *many[NR_MANY];
+
+static void make_many(int running)
+{
+	for (int i = 0; i < NR_MANY; i++) {
+		many[i] = run_item(unbound, i % 12);
+		fake_set_state(many[i]->tid, i < NR_MANY - running
+						     ? OS_THREAD_ASLEEP
+						     : OS_THREAD_RUNNING);
+	}
+	house_idle_worker(unbound);
+	unbound->nr_workers = NR_MANY + 1;
+	unbound->lent = NR_MANY - HOUSE_CPUS;
+	house_queue(0, 13);
+	start_ticking();
+}
+
+static int known_asleep(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < NR_MANY; i++)
+		n += many[i]->asleep;
+	return n;
+}
+
+/* While items start and few seem to run nobody needs to know who sleeps. */
+static void test_looks_at_some_of_many(void **state)
+{
+	(void)state;
+	make_many(2);
+	for (int i = 0; i < 10; i++) {
+		unsigned long before = fake.states_read;
+
+		atomic_fetch_add(&unbound->seq, 1);
+		tick();
+		assert_true(fake.states_read - before <= 8);
+		assert_int_equal(known_asleep(), 0);
+		assert_int_equal(unbound->lent, NR_MANY - HOUSE_CPUS);
+	}
+	/* Each in its turn. */
+	for (int i = 0; i < NR_MANY; i++)
+		assert_true(unbound->look - many[i]->look <= 1);
+	/* Nothing has started. */
+	tick();
+	assert_int_equal(known_asleep(), NR_MANY - 2);
+	assert_int_equal(unbound->nr_running, 2);
+	assert_int_equal(unbound->lent, 2);
+}
+
+static void test_looks_at_all_if_too_many_run(void **state)
+{
+	(void)state;
+	make_many(NR_MANY);
+	atomic_fetch_add(&unbound->seq, 1);
+	tick();
+	assert_int_equal(known_asleep(), 0);
+	assert_int_equal(unbound->lent, 0);
+}
+
+static void next_item(int tid)
+{
+	struct worker *w = list_first(&unbound->busy, struct worker, entry);
+
+	assert_int_equal(tid, w->tid);
+	assert_int_equal(unbound->lock.word, LOCK_FREE);
+	atomic_fetch_add(&w->seq, 1);
+}
+
+/* The lock is not held during a look. */
+static void test_a_look_at_one_that_goes_on(void **state)
+{
+	struct worker *w;
+
+	(void)state;
+	w = run_item(unbound, 0);
+	fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	house_queue(0, 8);
+	start_ticking();
+	fake.on_state = next_item;
+	tick();
+	fake.on_state = NULL;
+	assert_false(w->asleep);
+	tick();
+	assert_true(w->asleep);
+}
+
 /* --- CPU hogs --- */
 
 #define LIMIT (10 * NSEC_PER_MSEC)
@@ -845,6 +937,12 @@ int main(void)
 		cmocka_unit_test_setup(test_drains_a_crowded_pool, setup),
 		cmocka_unit_test_setup(test_switched_off, setup),
 		cmocka_unit_test_setup(test_reads_states, setup),
+		cmocka_unit_test_setup(test_looks_at_some_of_many,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_looks_at_all_if_too_many_run,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_a_look_at_one_that_goes_on,
+				       setup_unbound),
 		cmocka_unit_test_setup(test_hog_by_cpu_time, setup),
 		cmocka_unit_test_setup(test_hog_clock_starts_with_each_item,
 				       setup),
