@@ -22,9 +22,9 @@
  * read for a batch of them at once. They wait on a list of their own, their delay in
  * expires, until somebody reads the clock with the lock held. That is after each was
  * armed, so none is early; and at most 4 ms after, by which one of 4 s or more may
- * be late: the thread has promised to look by then. It alone enters and leaves this
- * state (attentive), when DENSE of them have come within 4 ms, and have not: in a
- * stream it looks every 4 ms, and after its end once or twice.
+ * be late: the thread is going to look by then. When DENSE of them have come within
+ * 4 ms it is woken and has attention paid from then on (attentive); it looks every
+ * 4 ms, and ends this when fewer have come, so after a stream it looks once or twice.
  *
  * Locks: everything is under wheel.lock, but for the futex word, and for a first
  * look at attentive.
@@ -68,6 +68,7 @@ static struct {
 	unsigned int far; /* far timers armed since a look at their number */
 	bool expiring;	  /* clk belongs to the thread that calls functions */
 	bool dense;	  /* somebody found that the thread should attend */
+	uint32_t looks;	  /* of the thread */
 	_Atomic bool attentive;
 	uint64_t clk;	     /* first tick that has not been processed */
 	uint64_t programmed; /* tick until which the thread sleeps; its own */
@@ -351,21 +352,40 @@ static bool is_dense(uint64_t now) REQUIRES(wheel.lock)
 	return wheel.dense;
 }
 
+/*
+ * The caller has woken the thread, which may take two ticks of the system to run. If it
+ * has not looked since @looks, it will; if it has, it has decided by itself, and may not
+ * look again.
+ */
+static void attend_at_once(uint32_t looks)
+{
+	lock(&wheel.lock);
+	if (wheel.looks == looks)
+		atomic_store_explicit(&wheel.attentive, true,
+				      memory_order_relaxed);
+	unlock(&wheel.lock);
+}
+
 /* Slots of one tick are stacks; a list in order of arming would cost a tail
  * pointer per slot and buy an order that nobody may rely on. */
 static void add(struct cmwq_timer *timer, uint64_t tick, uint64_t now, bool far)
 {
-	bool wake;
+	bool dense, wake;
+	uint32_t looks;
 
 	lock(&wheel.lock);
 	timer->expires = tick | wheel.epoch << EPOCH_SHIFT;
 	if (!wheel.nr++ && !wheel.expiring && wheel.clk < ns_to_tick(now))
 		wheel.clk = ns_to_tick(now);
 	enqueue(timer);
-	wake = (far && is_dense(now)) || tick < wheel.programmed;
+	dense = far && is_dense(now);
+	wake = dense || tick < wheel.programmed;
+	looks = wheel.looks;
 	unlock(&wheel.lock);
 	if (wake)
 		timer_wake();
+	if (dense)
+		attend_at_once(looks);
 }
 
 /* While attention is paid. */
@@ -459,6 +479,7 @@ static uint64_t look(void)
 
 	lock(&wheel.lock);
 	now = os_now();
+	wheel.looks++;
 	attend(now);
 	settle(now);
 	run_until(ns_to_tick(now));

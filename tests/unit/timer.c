@@ -178,6 +178,7 @@ static void test_late_thread(void **state)
 	memset(s, 0, sizeof(s));
 	for (int i = 0; i < 3000; i++)
 		arm(&s[i], (unsigned long)i * 7);
+	fake_run();
 	fake.now += 10000 * MSEC;
 	fake_run();
 	for (int i = 0; i < 3000; i++)

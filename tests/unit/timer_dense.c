@@ -10,9 +10,9 @@
 
 #define FAR    4000 /* ms: the least that may wait for the clock */
 #define LOOK   (4 * MSEC)
-#define STREAM 5000 /* armings at one instant that are dense beyond doubt */
-#define BATCH  64   /* for so many the clock is read once */
-#define TICK   3907 /* ns, rounded up */
+#define BATCH  64	    /* for so many the clock is read once */
+#define STREAM (80 * BATCH) /* armings at one instant: dense beyond doubt */
+#define TICK   3907	    /* ns, rounded up */
 
 static void arm_and_del(int n)
 {
@@ -111,6 +111,54 @@ static void test_near_ones_are_no_stream(void **state)
 	}
 	fake_run();
 	assert_true(thread->deadline > fake.now + 2 * LOOK);
+}
+
+/* It is woken, and whoever woke it relies on that before it runs. */
+static void test_attention_begins_with_the_wake(void **state)
+{
+	struct shot s = { 0 };
+	uint64_t due;
+
+	(void)state;
+	arm_and_del(STREAM);
+	arm(&s, FAR);
+	fake.now += LOOK / 2;
+	due = round_up(fake.now) + FAR * MSEC;
+	pass_until(due - 1);
+	assert_int_equal(s.calls, 0);
+	pass_until(due);
+	assert_int_equal(s.calls, 1);
+}
+
+/* Who woke it is stopped until the thread has looked, and sleeps for good. */
+static void stop_until_idle(_Atomic uint32_t *word)
+{
+	(void)word;
+	fake.on_wake = NULL;
+	fake_run();
+	while (thread->deadline && thread->deadline < fake.now + FAR * MSEC) {
+		fake.now = thread->deadline;
+		fake_run();
+	}
+}
+
+static void test_no_attention_of_a_thread_that_has_looked(void **state)
+{
+	struct shot other = { 0 }, s = { 0 };
+	uint64_t due;
+
+	(void)state;
+	/* Let it sleep until something far, so that only density wakes it. */
+	arm(&other, 1000 * FAR);
+	fake_run();
+	fake.on_wake = stop_until_idle;
+	while (fake.on_wake)
+		arm_and_del(1);
+	due = round_up(fake.now) + FAR * MSEC;
+	arm(&s, FAR);
+	fake.now += LOOK;
+	pass_until(due);
+	assert_int_equal(s.calls, 1);
 }
 
 static void test_idle_after_the_stream(void **state)
@@ -272,6 +320,8 @@ int main(void)
 		TEST(test_stream_wakes_nobody),
 		TEST(test_sparse_ones_are_no_stream),
 		TEST(test_near_ones_are_no_stream),
+		TEST(test_attention_begins_with_the_wake),
+		TEST(test_no_attention_of_a_thread_that_has_looked),
 		TEST(test_idle_after_the_stream),
 		TEST(test_never_early_at_most_a_look_late),
 		TEST(test_near_ones_in_a_stream),
