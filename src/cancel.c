@@ -110,11 +110,25 @@ static inline bool disarm(struct delayed_work *dwork, unsigned long *old)
 	return true;
 }
 
+/* Who takes the lock ends the lease that keeps the item. */
+static void list_kept(unsigned long word)
+{
+	struct worker *w = worker_of_slot(word_slot(word));
+	struct pool *pool = atomic_load(&w->pool);
+
+	pool_lock(pool);
+	pool_unlock(pool);
+}
+
 static enum grab try_grab(struct work_struct *work, bool delayed,
 			  unsigned long *old)
 {
 	unsigned long word = work_load(work);
 
+	if (lease_keeps(work, word)) {
+		list_kept(word);
+		return GRAB_AGAIN;
+	}
 	if (!(word & WORD_PENDING) && work_claim_idle(work, old))
 		return GRAB_IDLE;
 	if (word_pwq(word))

@@ -8,6 +8,7 @@
  */
 #include "cancel.h"
 #include "flush.h"
+#include "lease.h"
 #include "life.h"
 #include "list.h"
 #include "log.h"
@@ -86,7 +87,8 @@ static inline bool queue_delayed(int cpu, struct workqueue_struct *wq,
 	if (unlikely(!plainly_ok(wq, dwork_work(dwork), cpu, gen)) &&
 	    !queue_args_ok(wq, dwork_work(dwork), cpu, caller))
 		return false;
-	if (!work_claim_idle(&dwork->work, &old))
+	if (lease_keeps(&dwork->work, work_load(&dwork->work)) ||
+	    !work_claim_idle(&dwork->work, &old))
 		return false;
 	if (unlikely(old & WORD_OFF_MASK)) {
 		work_exchange(&dwork->work, old);

@@ -77,8 +77,7 @@ static inline void publish(struct worker *w, struct pool *pool,
 /* The exchange reads what failed claims wrote, so the function sees their stores. */
 static void clear_pending(struct worker *w, struct work_struct *work)
 {
-	work_exchange(work, word_gen(w->gen) | (unsigned long)w->slot
-						       << WORD_SLOT_SHIFT);
+	work_exchange(work, lease_idle_word(w));
 }
 
 static struct pwq *begin(struct worker *w, struct pool *pool,
@@ -258,28 +257,54 @@ static void run_scheduled(struct worker *w, struct pool *pool)
 		run_one(w, pool, work, false);
 }
 
-/* The items of a lease, without the lock. How many there were. */
+/* The items of a lease, without the lock. How many runs there were. */
 static unsigned int run_lease(struct worker *w, struct pool *pool)
 {
-	struct lease_item *item;
+	struct lease *l = &w->lease;
+	struct lease_item *item = l->item;
 	int *err = &errno; /* finding it is a call */
-	unsigned int n = 0;
+	uint32_t n;
 
-	while ((item = lease_next(w))) {
-		struct work_struct *work = item->work;
-		work_func_t func = item->func;
-
-		publish(w, pool, work, func, item->pwq);
-		clear_pending(w, work);
+	for (n = 0; lease_take(l, n); n++) {
+		if (n < l->nr) {
+			item = &l->item[n];
+			publish(w, pool, item->work, item->func, item->pwq);
+			clear_pending(w, item->work);
+		} else {
+			count(&w->seq);
+			count(&pool->seq);
+		}
 		*err = 0;
-		func(work);
+		item->func(item->work);
 		check_forked();
-		atomic_store_explicit(&w->current_work, NULL,
-				      memory_order_release);
-		lease_done(w);
-		n++;
+		if (!lease_done(l, n))
+			atomic_store_explicit(&w->current_work, NULL,
+					      memory_order_release);
 	}
 	return n;
+}
+
+/* The lease is over, and whatever comes of the item that it ended with. */
+static void settle_lease(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	struct pwq *pwq = w->lease.running;
+
+	if (w->lease.rerun) {
+		struct lease_item *item = &w->lease.item[w->lease.nr - 1];
+
+		pwq->started++;
+		pwq->completed++;
+		unlock(&pool->lock);
+		errno = 0;
+		item->func(item->work);
+		check_forked();
+		lock(&pool->lock);
+		if (unlikely(pool->lessee))
+			lease_revoke(pool);
+	}
+	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
+	settle(w, pool, pwq);
 }
 
 /*
@@ -305,7 +330,7 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		lock(&pool->lock);
 		mine = lease_end(w, pool);
 		if (!mine)
-			settle(w, pool, w->lease.running);
+			settle_lease(w, pool);
 		if (items < DRAIN_EVERY)
 			continue;
 		since = judge_pace(pool, since, items);

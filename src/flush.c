@@ -63,33 +63,44 @@ static bool hang_on_worker(struct pool *pool, struct worker *w,
 	return true;
 }
 
-/* @word is the idle word that the item had. */
-static bool flush_worker(struct work_struct *work, unsigned long word,
-			 struct depend *depend)
+enum run {
+	RUN_NONE,   /* it does not run, or must not be waited for */
+	RUN_OVER,   /* it was waited for */
+	RUN_QUEUED, /* it is queued again, as can be seen now */
+};
+
+/* @word is the idle word that the item had. @last: if it runs and is queued again, that
+ * is what is to be waited for. */
+static enum run flush_worker(struct work_struct *work, unsigned long word,
+			     bool last, struct depend *depend)
 {
 	struct worker *w = worker_of_slot(word_slot(word));
+	enum run run = RUN_NONE;
 	struct waiter waiter;
 	struct pool *pool;
-	bool hung;
 
 	if (!w || !worker_runs(w, work))
-		return false;
+		return RUN_NONE;
 	if (w == depend->self) {
 		depend_refuse(depend);
-		return false;
+		return RUN_NONE;
 	}
 	waiter_init(&waiter, work);
 	pool = atomic_load(&w->pool);
+	/* This ends a lease. */
 	pool_lock(pool);
-	hung = hang_on_worker(pool, w, &waiter);
-	if (hung)
+	if (last && word_pwq(work_load(work)))
+		run = RUN_QUEUED;
+	else if (hang_on_worker(pool, w, &waiter))
+		run = RUN_OVER;
+	if (run == RUN_OVER)
 		depend_note(depend, atomic_load(&w->current_wq));
 	pool_unlock(pool);
-	if (!hung)
-		return false;
-	depend_check(depend);
-	wait_for(&waiter, pool);
-	return true;
+	if (run == RUN_OVER) {
+		depend_check(depend);
+		wait_for(&waiter, pool);
+	}
+	return run;
 }
 
 bool flush_running(struct work_struct *work, void *caller)
@@ -98,7 +109,8 @@ bool flush_running(struct work_struct *work, void *caller)
 	struct depend depend;
 
 	depend_begin(&depend, work, true, caller);
-	return !word_pwq(word) && flush_worker(work, word, &depend);
+	return !word_pwq(word) &&
+	       flush_worker(work, word, false, &depend) == RUN_OVER;
 }
 
 enum hang {
@@ -169,10 +181,12 @@ bool flush_item(struct work_struct *work, void *caller)
 					 &backoff))
 				return completion_done(&waiter.done);
 		} else {
-			if (flush_worker(work, word, &depend))
+			enum run run = flush_worker(work, word, true, &depend);
+
+			if (run == RUN_OVER)
 				return true;
 			/* Idle, unless it was queued while we looked. */
-			if (work_load(work) == word)
+			if (run == RUN_NONE && work_load(work) == word)
 				return false;
 		}
 	}

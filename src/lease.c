@@ -87,10 +87,14 @@ static bool nothing_left(struct pool *pool) REQUIRES(pool->lock)
 	return list_empty(&pool->worklist) && !pool->drained;
 }
 
-/* Would it start at once if it queued itself again? */
+/* Would it start at once if it queued itself again? Ordered workqueues may move. */
 static bool may_start_again(const struct lease_item *item)
 {
-	return pwq_has_room(item->pwq, item->counted);
+	unsigned int flags = atomic_load_explicit(&item->pwq->wq->flags,
+						  memory_order_relaxed);
+
+	return !(flags & __WQ_ORDERED) &&
+	       pwq_has_room(item->pwq, item->counted);
 }
 
 static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
@@ -100,6 +104,9 @@ static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
 
 	l->open = nothing_left(pool) && may_start_again(&l->item[n - 1]);
 	l->ended = false;
+	l->idle_word = lease_idle_word(w);
+	l->rerun = false;
+	l->nr = n;
 	l->work = NULL;
 	l->running = NULL;
 	atomic_store_explicit(&l->done, 0, memory_order_relaxed);
@@ -129,45 +136,87 @@ bool lease_begin(struct worker *w, struct pool *pool)
 	return n;
 }
 
-/* From @first on, to where they came from. */
-static void give_back(struct pool *pool, struct lease *l, uint32_t first)
+static bool is_repeat(const struct lease *l, uint32_t run)
+{
+	return run >= l->nr;
+}
+
+static struct lease_item *item_of(struct lease *l, uint32_t run)
+{
+	return &l->item[is_repeat(l, run) ? l->nr - 1 : run];
+}
+
+static void put_back(struct pool *pool, struct work_struct *work)
 	REQUIRES(pool->lock)
 {
-	for (uint32_t i = l->known; i-- > first;) {
-		struct work_struct *work = l->item[i].work;
+	work->entry.next = pool->drained;
+	pool->drained = work;
+}
 
-		if (l->item[i].counted) {
-			list_add(work_entry(work), &pool->worklist);
-		} else {
-			work->entry.next = pool->drained;
-			pool->drained = work;
-		}
+/* The last item has queued itself, as nobody can see: do it for everybody to see. */
+static void claim_repeat(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	struct lease_item *item = item_of(&w->lease, w->lease.nr);
+	unsigned long idle = lease_idle_word(w);
+
+	atomic_store(&w->lease.again, NULL);
+	if (!atomic_compare_exchange_strong(work_word(item->work), &idle,
+					    pwq_word(item->pwq, w->gen) |
+						    WORD_COLLIDES)) {
+		w->lease.rerun = true;
+		return;
+	}
+	work_set_runner(item->work, w);
+	put_back(pool, item->work);
+}
+
+/* From @first on, to where they came from. */
+static void give_back(struct worker *w, struct pool *pool, uint32_t first)
+	REQUIRES(pool->lock)
+{
+	struct lease *l = &w->lease;
+
+	for (uint32_t i = l->known; i-- > first;) {
+		if (is_repeat(l, i))
+			claim_repeat(w, pool);
+		else if (l->item[i].counted)
+			list_add(work_entry(l->item[i].work), &pool->worklist);
+		else
+			put_back(pool, l->item[i].work);
 	}
 }
 
 static void count_done(struct lease *l, uint32_t n)
 {
+	uint32_t items = n < l->nr ? n : l->nr;
 	uint32_t i = 0, first;
 
-	while (i < n) {
+	while (i < items) {
 		struct pwq *pwq = l->item[i].pwq;
 
-		for (first = i; i < n && l->item[i].pwq == pwq; i++)
+		for (first = i; i < items && l->item[i].pwq == pwq; i++)
 			if (l->item[i].counted)
 				pwq_item_done(pwq, l->item[i].colour);
+		if (i == l->nr)
+			i = n;
 		pwq->started += i - first;
 		pwq->completed += i - first;
 	}
 }
 
-static void count_running(struct worker *w, struct lease_item *item) NO_ANALYSIS
+static void count_running(struct worker *w, uint32_t run) NO_ANALYSIS
 {
-	w->lease.work = item->work;
-	w->lease.running = item->pwq;
+	struct lease *l = &w->lease;
+	struct lease_item *item = item_of(l, run);
+	bool counted = item->counted && !is_repeat(l, run);
+
+	l->work = item->work;
+	l->running = item->pwq;
 	w->current_colour =
-		item->counted ? item->colour : atomic_load(&item->pwq->colour);
+		counted ? item->colour : atomic_load(&item->pwq->colour);
 	item->pwq->started++;
-	if (!item->counted)
+	if (!counted)
 		pwq_count_running(item->pwq, w->current_colour);
 }
 
@@ -180,19 +229,20 @@ static void end_lease(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 
 	l->ended = true;
 	l->known = atomic_load_explicit(&l->end, memory_order_acquire);
-	give_back(pool, l, taken);
-	if (taken > done)
-		count_running(w, &l->item[done]);
+	give_back(w, pool, taken);
+	if (taken > done || l->rerun)
+		count_running(w, done);
 	count_done(l, done);
 }
 
 /* The item that runs has queued itself again since the end was said. */
-static void take_late(struct pool *pool, struct lease *l) REQUIRES(pool->lock)
+static void take_late(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
+	struct lease *l = &w->lease;
 	uint32_t first = l->known;
 
 	l->known = atomic_load_explicit(&l->end, memory_order_acquire);
-	give_back(pool, l, first);
+	give_back(w, pool, first);
 }
 
 void lease_revoke(struct pool *pool)
@@ -200,7 +250,7 @@ void lease_revoke(struct pool *pool)
 	struct worker *w = pool->lessee;
 
 	if (w->lease.ended)
-		take_late(pool, &w->lease);
+		take_late(w, pool);
 	else
 		end_lease(w, pool);
 	pool_admit_drained(pool);
@@ -213,12 +263,36 @@ bool lease_end(struct worker *w, struct pool *pool)
 	pool->lessee = NULL;
 	l->open = false;
 	if (l->ended) {
-		take_late(pool, l);
+		take_late(w, pool);
 		pool_admit_drained(pool);
 		return false;
 	}
+	atomic_store(&l->again, NULL);
 	count_done(l, atomic_load_explicit(&l->end, memory_order_relaxed));
 	if (nothing_left(pool))
 		pool_note_work(pool);
 	return true;
+}
+
+bool lease_repeats(struct work_struct *work, struct worker *w)
+{
+	struct lease *l;
+	uint32_t taken;
+
+	if (!w || !worker_runs(w, work))
+		return false;
+	l = &w->lease;
+	if (atomic_load(&l->again) != work)
+		return false;
+	taken = atomic_fetch_add(&l->taken, 0) & ~LEASE_ENDED;
+	return atomic_load(&l->again) == work &&
+	       atomic_load(&l->end) == taken + 1;
+}
+
+bool work_pending(const struct work_struct *work)
+{
+	unsigned long word = work ? work_load(work) : 0;
+
+	return word & WORD_PENDING ||
+	       (word && lease_keeps((struct work_struct *)work, word));
 }

@@ -27,11 +27,17 @@
  * flushed or shares its max_active are run as ever, since the end of a leased item is
  * known late: at the end of the lease, or when somebody takes the lock.
  *
- * The item that runs may queue itself again: it goes to the end of the lease, if
- * nothing has come before it (lease_requeue()). At that moment somebody may end the
- * lease and not see the item. So an ended lease stays that of the pool until the
- * lessee comes back, and everybody who takes the lock looks at its end again: who
- * knows that the item has been queued finds it.
+ * The item that runs may queue itself again: if nothing has come before it the lessee
+ * notes one run more, and that is all (lease_requeue()). Its word goes on saying that
+ * it is idle, and who ran it last. So whoever finds such a word asks that worker
+ * (lease_keeps()), and who takes the lock claims the item for the lessee, puts it where
+ * a push would have put it, and the word is right again. If somebody else, who did
+ * not know, has claimed it before, there are two queueings: the lessee's is as good as
+ * started, so he runs it once more whatever happens to the other (rerun).
+ *
+ * At that moment somebody may end the lease and not see the run. So an ended lease
+ * stays that of the pool until the lessee comes back, and everybody who takes the
+ * lock looks at its end again: who knows that the item has been queued finds it.
  */
 #ifndef CMWQ_LEASE_H
 #define CMWQ_LEASE_H
@@ -63,50 +69,98 @@ bool lease_end(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
 void lease_revoke(struct pool *pool) REQUIRES(pool->lock);
 
 /*
- * The lessee, without the lock: the next item, which is his from then on, or NULL.
- * What he reads of the lease only he writes, until it is over.
+ * The lessee, without the lock: is run number @n his to start? What he reads of the
+ * lease only he writes, until it is over.
  */
-static inline struct lease_item *lease_next(struct worker *w)
+static inline bool lease_take(struct lease *l, uint32_t n)
 {
-	struct lease *l = &w->lease;
-	uint32_t i = atomic_load_explicit(&l->done, memory_order_relaxed);
-
-	if (i == atomic_load_explicit(&l->end, memory_order_relaxed) ||
-	    atomic_fetch_add(&l->taken, 1) & LEASE_ENDED)
-		return NULL;
-	return &l->item[i];
-}
-
-/* The function of the item has returned, and nothing says that it runs. */
-static inline void lease_done(struct worker *w)
-{
-	struct lease *l = &w->lease;
-	uint32_t i = atomic_load_explicit(&l->done, memory_order_relaxed);
-
-	atomic_store_explicit(&l->done, i + 1, memory_order_release);
+	return n != atomic_load_explicit(&l->end, memory_order_relaxed) &&
+	       !(atomic_fetch_add(&l->taken, 1) & LEASE_ENDED);
 }
 
 /*
- * The calling worker owns the very item that it runs and has claimed it for @pwq.
- * True: it will run it again next.
+ * The function has returned, in run number @n. True: the next run is of the same item,
+ * which may be said to run on. A signal handler that comes after the store adds none.
  */
-static inline bool lease_requeue(struct worker *w, struct pwq *pwq,
+static inline bool lease_done(struct lease *l, uint32_t n)
+{
+	atomic_store_explicit(&l->done, n + 1, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	return n + 1 >= l->nr &&
+	       n + 1 != atomic_load_explicit(&l->end, memory_order_relaxed);
+}
+
+/* The word of an item that @w has started last. */
+static inline unsigned long lease_idle_word(struct worker *w)
+{
+	return word_gen(w->gen) | (unsigned long)w->slot << WORD_SLOT_SHIFT;
+}
+
+/* Does the worker run that item of that workqueue, as the last one of a lease, with
+ * nothing behind it, and has nobody claimed it? */
+static inline bool lease_may_repeat(struct worker *w,
+				    struct workqueue_struct *wq,
+				    struct work_struct *work)
+{
+	struct lease *l = &w->lease;
+	struct pool *pool =
+		atomic_load_explicit(&w->pool, memory_order_relaxed);
+	uint32_t end = atomic_load_explicit(&l->end, memory_order_relaxed);
+
+	return work &&
+	       atomic_load_explicit(&w->current_work, memory_order_relaxed) ==
+		       work &&
+	       atomic_load_explicit(&w->current_wq, memory_order_relaxed) ==
+		       wq &&
+	       atomic_load_explicit(&w->current_func, memory_order_relaxed) ==
+		       work->func &&
+	       end == 1 + atomic_load_explicit(&l->done,
+					       memory_order_relaxed) &&
+	       end < LEASE_RUNS &&
+	       atomic_load_explicit(work_word(work), memory_order_relaxed) ==
+		       l->idle_word &&
+	       !(atomic_load_explicit(&l->taken, memory_order_relaxed) &
+		 LEASE_ENDED) &&
+	       !atomic_load_explicit(&pool->inbox, memory_order_relaxed);
+}
+
+/*
+ * The calling worker queues an item on @wq. True: it is the very one that it runs, and
+ * it will run it once more next. A signal handler that comes in between the look
+ * and the store finds the lease not open, and queues as others do.
+ */
+static inline bool lease_requeue(struct worker *w, struct workqueue_struct *wq,
 				 struct work_struct *work)
 {
 	struct lease *l = &w->lease;
-	uint32_t end = atomic_load_explicit(&l->end, memory_order_relaxed);
+	bool may;
 
-	if (!l->open || end == LEASE_MAX ||
-	    end != atomic_load_explicit(&l->done, memory_order_relaxed) + 1 ||
-	    atomic_load_explicit(&l->taken, memory_order_relaxed) &
-		    LEASE_ENDED ||
-	    atomic_load_explicit(&pwq_pool(pwq)->inbox, memory_order_relaxed))
+	if (!l->open)
 		return false;
-	l->item[end] = (struct lease_item){ .work = work,
-					    .func = work->func,
-					    .pwq = pwq };
-	atomic_store_explicit(&l->end, end + 1, memory_order_release);
-	return true;
+	l->open = false;
+	atomic_signal_fence(memory_order_seq_cst);
+	may = lease_may_repeat(w, wq, work);
+	if (may) {
+		uint32_t end =
+			atomic_load_explicit(&l->end, memory_order_relaxed);
+
+		atomic_store_explicit(&l->again, work, memory_order_relaxed);
+		atomic_store_explicit(&l->end, end + 1, memory_order_release);
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	l->open = true;
+	return may;
+}
+
+/* Is @work to be run once more by @w, who runs it? Who gives up for that has his stores
+ * seen by that run. */
+bool lease_repeats(struct work_struct *work, struct worker *w);
+
+/* The same of an item with that word, which is of this process. */
+static inline bool lease_keeps(struct work_struct *work, unsigned long word)
+{
+	return !(word & WORD_PENDING) && word_slot(word) != WORD_NO_SLOT &&
+	       lease_repeats(work, worker_of_slot(word_slot(word)));
 }
 
 static inline void pool_lock(struct pool *pool) ACQUIRE(pool->lock)

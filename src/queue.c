@@ -109,7 +109,21 @@ int queue_next_cpu(void)
 	return (int)cpu;
 }
 
-static struct pwq *select_pwq(struct workqueue_struct *wq, int cpu)
+/* work_claim() of an item that a lessee may keep. */
+static inline __attribute__((always_inline)) enum claim
+claim_word(struct work_struct *work, unsigned long next, unsigned long *old)
+{
+	unsigned long word =
+		atomic_load_explicit(work_word(work), memory_order_relaxed);
+
+	if (word >> WORD_GEN_SHIFT == next >> WORD_GEN_SHIFT &&
+	    unlikely(lease_keeps(work, word)))
+		return CLAIM_PENDING;
+	return work_claim(work, next, old);
+}
+
+static inline __attribute__((always_inline)) struct pwq *
+select_pwq(struct workqueue_struct *wq, int cpu)
 {
 	return wq_pwq(wq, cpu == WORK_CPU_UNBOUND ? queue_cpu(wq) : cpu);
 }
@@ -268,7 +282,7 @@ static bool queue_ordered(struct workqueue_struct *wq, struct work_struct *work,
 	enum claim claim;
 	unsigned long old;
 
-	claim = work_claim(work, pwq_word(pwq, gen), &old);
+	claim = claim_word(work, pwq_word(pwq, gen), &old);
 	if (claim == CLAIMED && may_queue(wq))
 		push_ordered(pwq, work, old, gen, mine);
 	else if (claim == CLAIMED)
@@ -302,19 +316,21 @@ void queue_owned(int cpu, struct workqueue_struct *wq, struct work_struct *work,
  * stays with him, which he knows before he claims it. Nobody needs to be woken,
  * he will look when the function returns.
  */
-static inline bool requeue_self(struct worker *self, struct work_struct *work,
-				uint32_t gen)
+static inline bool requeue_self(struct worker *self,
+				struct workqueue_struct *wq,
+				struct work_struct *work, uint32_t gen)
 {
 	struct pwq *pwq =
 		atomic_load_explicit(&self->current_pwq, memory_order_relaxed);
 	unsigned long old;
 
-	if (work_claim(work, pwq_word(pwq, gen) | WORD_COLLIDES, &old) !=
+	if (lease_requeue(self, wq, work))
+		return true;
+	if (claim_word(work, pwq_word(pwq, gen) | WORD_COLLIDES, &old) !=
 	    CLAIMED)
 		return false;
 	work_set_runner(work, self);
-	if (!lease_requeue(self, pwq, work))
-		push(pwq, work, true);
+	push(pwq, work, true);
 	return true;
 }
 
@@ -324,7 +340,7 @@ static inline bool runs_here(struct worker *self, struct workqueue_struct *wq,
 	return self && worker_runs_for(self, work, wq);
 }
 
-/* Inlined into queue_work(), for which @cpu is known, and into one more. */
+/* Inlined into two, of which one knows @cpu. */
 static inline __attribute__((always_inline)) bool
 queue_on(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 	 void *caller)
@@ -340,9 +356,9 @@ queue_on(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 	if (unlikely(is_ordered(wq)))
 		return queue_ordered(wq, work, gen, caller);
 	if (runs_here(self, wq, work))
-		return requeue_self(self, work, gen);
+		return requeue_self(self, wq, work, gen);
 	pwq = select_pwq(wq, cpu);
-	if (work_claim(work, pwq_word(pwq, gen), &old) != CLAIMED)
+	if (claim_word(work, pwq_word(pwq, gen), &old) != CLAIMED)
 		return false;
 	if (unlikely(!may_queue(wq))) {
 		drop(wq, work, old, caller);
@@ -352,10 +368,20 @@ queue_on(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 	return true;
 }
 
+static __attribute__((noinline)) bool
+queue_anywhere(struct workqueue_struct *wq, struct work_struct *work,
+	       void *caller)
+{
+	return queue_on(WORK_CPU_UNBOUND, wq, work, caller);
+}
+
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
-	return queue_on(WORK_CPU_UNBOUND, wq, work,
-			__builtin_return_address(0));
+	struct worker *self = worker_self();
+
+	if (self && lease_requeue(self, wq, work))
+		return true;
+	return queue_anywhere(wq, work, __builtin_return_address(0));
 }
 
 bool queue_work_on(int cpu, struct workqueue_struct *wq,
@@ -400,7 +426,7 @@ static bool add_one(struct workqueue_struct *wq, struct pwq *pwq,
 	if (!plainly_ok(wq, work, WORK_CPU_UNBOUND, gen) &&
 	    !queue_args_ok(wq, work, WORK_CPU_UNBOUND, caller))
 		return false;
-	if (work_claim(work, pwq_word(pwq, gen), &old) != CLAIMED)
+	if (claim_word(work, pwq_word(pwq, gen), &old) != CLAIMED)
 		return false;
 	if (!may_queue(wq)) {
 		drop(wq, work, old, caller);

@@ -24,6 +24,7 @@
 
 #include "flush.h"
 #include "grace.h"
+#include "lease.h"
 #include "life.h"
 #include "log.h"
 #include "queue.h"
@@ -132,7 +133,8 @@ bool queue_rcu_work(struct workqueue_struct *wq, struct rcu_work *rwork)
 	grace = atomic_load(&chosen);
 	if (!grace)
 		grace = default_flavor(caller);
-	if (!grace || !work_claim_idle(work, &old))
+	if (!grace || lease_keeps(work, work_load(work)) ||
+	    !work_claim_idle(work, &old))
 		return false;
 	if (old & WORD_OFF_MASK) {
 		work_exchange(work, old);

@@ -20,11 +20,6 @@ const char *work_defect(const struct work_struct *work)
 	return NULL;
 }
 
-bool work_pending(const struct work_struct *work)
-{
-	return work && (work_load(work) & WORD_PENDING);
-}
-
 void work_call(struct work_struct *work)
 {
 	struct work_call *c = (struct work_call *)work;

@@ -38,6 +38,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->watch_seq = 0;
 	worker->computes = false;
 	worker->lease.open = false;
+	atomic_store(&worker->lease.again, NULL);
 	worker->desc[0] = '\0';
 	list_init(&worker->entry);
 	list_init(&worker->scheduled);

@@ -22,7 +22,8 @@
 
 struct pwq;
 
-#define LEASE_MAX   32
+#define LEASE_MAX   32	 /* items */
+#define LEASE_RUNS  1024 /* of the last one of them, all in all */
 #define LEASE_ENDED (1U << 31)
 
 /* Items that a worker may start and end without the lock; see lease.h. */
@@ -35,13 +36,20 @@ struct lease_item {
 };
 
 struct lease {
-	_Atomic uint32_t taken;	  /* A: S adds; LEASE_ENDED under lock */
-	_Atomic uint32_t done;	  /* A: S; items that have returned */
-	_Atomic uint32_t end;	  /* A: S; of item[] */
-	bool open;		  /* S: nothing is drained behind it */
-	bool ended;		  /* P: by somebody else than the lessee */
-	uint32_t known;		  /* P: end as of then */
-	struct lease_item *item;  /* S: on his stack. P once it has ended */
+	_Atomic uint32_t taken; /* A: S adds; LEASE_ENDED under lock */
+	_Atomic uint32_t done;	/* A: S; runs that are over */
+	_Atomic uint32_t end;	/* A: S; runs in all */
+	bool open;  /* S: nothing is drained behind it, and no run is just being
+			 added */
+	bool ended; /* P: by somebody else than the lessee */
+	bool rerun; /* P: the one that runs runs once more */
+	uint32_t known;		 /* P: end as of then */
+	unsigned long idle_word; /* S: of an item that he has started last */
+	uint32_t nr;		 /* P: of item[]; later runs are the last's */
+	struct lease_item *item; /* S: on his stack. P once it has ended */
+	/* A: the last item, if the last run was added by itself. S sets it before
+	   end, NULL under lock */
+	_Atomic(struct work_struct *) again;
 	struct work_struct *work; /* P: that ran then or was about to, unless
 				     it was queued since */
 	struct pwq *running;	  /* P: of it; is counted in it */

@@ -498,7 +498,7 @@ unsigned int work_busy(struct work_struct *work)
 	if (!queue_work_ok(work, __builtin_return_address(0)))
 		return 0;
 	word = work_load(work);
-	if (word & WORD_PENDING)
+	if (word & WORD_PENDING || lease_keeps(work, word))
 		busy |= WORK_BUSY_PENDING;
 	if (word_pwq(word)) {
 		pool = pwq_pool(word_pwq(word));

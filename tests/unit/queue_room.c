@@ -62,6 +62,7 @@ static void test_true_once_then_false(void **state)
 	assert_int_equal(house_len(&pool1->worklist), 0);
 	house_run_one(&house.pwqs[0], 0);
 	assert_false(work_pending(&house.item[0]));
+	assert_false(work_pending(NULL));
 	assert_true(queue_work(&house.wq, &house.item[0]));
 	log_flush();
 	assert_string_equal(house.log, "");

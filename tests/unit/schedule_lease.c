@@ -273,10 +273,14 @@ static void requeue_and_sleep(struct item *it)
 
 static void await_pending_and_cancel(void *arg)
 {
+	bool taken;
+
 	(void)arg;
-	while (!work_pending(&items[3].work) || !items[3].inside)
+	while (!items[3].inside || !work_pending(&items[3].work))
 		sim_yield();
-	cancelled += cancel_work(&items[3].work);
+	taken = cancel_work(&items[3].work);
+	sim_check(taken && !work_pending(&items[3].work));
+	cancelled += taken;
 	open_gate(&items[3]);
 }
 
@@ -301,6 +305,123 @@ static void test_requeued_and_taken_back_at_once(void **state)
 
 	(void)state;
 	explore(&sc, 31);
+}
+
+/* Whoever knows that it has queued itself is told so, and the next run sees what he
+ * wrote before. */
+static void await_pending_and_queue(void *arg)
+{
+	(void)arg;
+	while (!items[3].inside || !work_pending(&items[3].work))
+		sim_yield();
+	sim_check(!queue_on_cpu(1, 3));
+	open_gate(&items[3]);
+}
+
+/* Whoever waits for it waits for the second run. */
+static void await_pending_and_flush(void *arg)
+{
+	(void)arg;
+	while (!items[3].inside || !work_pending(&items[3].work))
+		sim_yield();
+	open_gate(&items[3]);
+	flush_work(&items[3].work);
+	sim_check(items[3].runs == 2);
+}
+
+static void spawn_known_and_flushed(void)
+{
+	spawn_lease();
+	items[3].body = requeue_and_sleep;
+	sim_spawn(await_pending_and_flush, NULL);
+}
+
+static void spawn_known(void)
+{
+	spawn_lease();
+	items[3].body = requeue_and_sleep;
+	sim_spawn(lock_and_unlock, NULL);
+	sim_spawn(await_pending_and_queue, NULL);
+}
+
+static void check_known(void)
+{
+	check_all_ran();
+	sim_check(items[3].runs == 2);
+	sim_check(items[3].seen == items[3].payload);
+}
+
+static void test_requeued_as_somebody_knows(void **state)
+{
+	const struct sim_scenario sc = {
+		"a requeued item is queued by somebody who knows it",
+		build_tiny,
+		spawn_known,
+		check_known,
+		end,
+	};
+
+	const struct sim_scenario flushed = {
+		"a requeued item is flushed by somebody who knows it",
+		build_tiny,
+		spawn_known_and_flushed,
+		check_known,
+		end,
+	};
+
+	(void)state;
+	explore(&sc, 31);
+	explore(&flushed, 31);
+}
+
+/* Two who do not know claim it at any moment, one of them to take it back. */
+static void cancel_3_sync(void *arg)
+{
+	(void)arg;
+	cancelled += cancel_work_sync(&items[3].work);
+}
+
+static void disable_3(void *arg)
+{
+	(void)arg;
+	cancelled += disable_work(&items[3].work);
+	enable_work(&items[3].work);
+}
+
+static void spawn_claimed(void)
+{
+	spawn_requeue();
+	sim_spawn(queue_3_elsewhere, NULL);
+	sim_spawn(cancel_3_sync, NULL);
+}
+
+static void spawn_disabled(void)
+{
+	spawn_requeue();
+	sim_spawn(disable_3, NULL);
+	sim_spawn(flush_3, NULL);
+}
+
+static void test_requeued_and_claimed(void **state)
+{
+	const struct sim_scenario claimed = {
+		"it is queued and taken back elsewhere",
+		build_tiny,
+		spawn_claimed,
+		check_all_ran,
+		end,
+	};
+	const struct sim_scenario disabled = {
+		"it is disabled, and flushed",
+		build_tiny,
+		spawn_disabled,
+		check_all_ran,
+		end,
+	};
+
+	(void)state;
+	explore(&claimed, 31);
+	explore(&disabled, 31);
 }
 
 /* --- one of them sleeps --- */
@@ -583,6 +704,8 @@ int main(void)
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_requeue),
 		cmocka_unit_test(test_requeued_and_taken_back_at_once),
+		cmocka_unit_test(test_requeued_as_somebody_knows),
+		cmocka_unit_test(test_requeued_and_claimed),
 		cmocka_unit_test(test_a_lease_of_listed_items),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_order),

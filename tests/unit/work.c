@@ -162,24 +162,28 @@ static void test_word_of_the_parent(void **state)
 		idle(GEN));
 }
 
+static bool pending(void)
+{
+	return work_load(&item) & WORD_PENDING;
+}
+
 static void test_load_and_pending(void **state)
 {
 	(void)state;
-	assert_false(work_pending(NULL));
-	assert_false(work_pending(&item));
+	assert_false(pending());
 	assert_int_equal(work_load(&item), idle(GEN));
 	set_raw(idle(GEN) | WORD_PENDING);
-	assert_true(work_pending(&item));
+	assert_true(pending());
 	set_raw(word_for_pwq(pwq(), 0, GEN));
-	assert_true(work_pending(&item));
+	assert_true(pending());
 	assert_int_equal(work_load(&item), raw());
 	set_raw(ran_on(GEN, 2) | WORD_OFF_MASK);
-	assert_false(work_pending(&item));
+	assert_false(pending());
 	set_raw(word_for_pwq(pwq(), 0, OTHER));
-	assert_false(work_pending(&item));
+	assert_false(pending());
 	assert_int_equal(work_load(&item), idle(GEN));
 	fake_set_generation(OTHER);
-	assert_true(work_pending(&item));
+	assert_true(pending());
 }
 
 /* --- claims --- */
@@ -354,7 +358,7 @@ static void test_one_claimer_wins(void **state)
 		pthread_barrier_wait(&gate);
 		pthread_barrier_wait(&gate);
 		assert_int_equal(atomic_load(&winners), 1);
-		assert_true(work_pending(&item));
+		assert_true(pending());
 		pthread_barrier_wait(&gate);
 	}
 	for (int i = 0; i < CLAIMERS; i++)
