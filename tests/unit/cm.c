@@ -415,7 +415,7 @@ static void test_an_idle_cpu_is_lent(void **state) NO_ANALYSIS
 }
 
 /* Where not all CPUs are to be used one that is idle means nothing. */
-static void test_who_may_lend(void **state)
+static void test_who_may_lend(void **state) NO_ANALYSIS
 {
 	(void)state;
 	assert_true(cm_may_lend(unbound));
@@ -429,7 +429,7 @@ static void test_who_may_lend(void **state)
 	unbound->cap++;
 }
 
-static void test_a_look_leaves_some_to_spare(void **state)
+static void test_a_look_leaves_some_to_spare(void **state) NO_ANALYSIS
 {
 	(void)state;
 	unbound->nr_asleep = 7;
