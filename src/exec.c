@@ -20,6 +20,7 @@
 #include "manager.h"
 #include "os.h"
 #include "pwq.h"
+#include "timer.h"
 #include "verify.h"
 
 #define DRAIN_EVERY   64
@@ -530,13 +531,25 @@ static void follow_pool(struct worker *w, struct pool *pool)
 	os_thread_move(0, worker_cpu(pool), worker_cpus(pool));
 }
 
+static bool more_waits(struct pool *pool) REQUIRES(pool->lock)
+{
+	return list_empty(&pool->worklist) ||
+	       pool->worklist.next->next != &pool->worklist;
+}
+
 /*
  * See that a worker stays in reserve. Not counted as running meanwhile: asleep in the
  * creation of a thread one holds up nobody. False: somebody else has started in a
- * bound pool, which may have been the reserve; the caller is it then.
+ * bound pool, which may have been the reserve; the caller is it then. With a single
+ * item there is nothing that the reserve could do yet: the item is not to wait for it.
  */
 static bool leave_reserve(struct pool *pool) REQUIRES(pool->lock)
 {
+	if (manager_is_needed(pool) && !more_waits(pool)) {
+		if (!atomic_exchange(&pool->want, true))
+			timer_wake();
+		return true;
+	}
 	while (manager_is_needed(pool)) {
 		bool created = manager_create(pool);
 

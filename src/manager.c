@@ -2,8 +2,8 @@
 /*
  * manager - creates workers, and ends those that have been idle for long.
  *
- * A worker is created by one that is about to leave the pool without an idle
- * one, or by the timer thread for a pool that has none. Two idle workers are
+ * A worker is created by one that is about to leave the pool without an idle one while
+ * more work waits, or by the timer thread for a pool that has none. Two idle workers are
  * always kept; beyond that one per idle_ratio busy ones, and the rest end when
  * idle for idle_timeout_ms.
  *
