@@ -38,6 +38,7 @@
 #include "lease.h"
 #include "os.h"
 #include "param.h"
+#include "place.h"
 #include "pwq.h"
 #include "timer.h"
 #include "cmwq/cmwq.h"
@@ -101,6 +102,19 @@ bool cm_wake_idle(struct pool *pool, bool again)
 		return false;
 	os_futex_wake(&w->wake, 1);
 	return true;
+}
+
+/* The same by one who goes on running where he is. */
+static void wake_idle_from(struct pool *pool, unsigned int apart)
+{
+	struct worker *w = atomic_load(&pool->first_idle);
+
+	if (!w || atomic_load(&w->wake))
+		return;
+	if (!pool_bound(pool))
+		place_note(w, apart);
+	if (!atomic_exchange(&w->wake, 1))
+		os_futex_wake(&w->wake, 1);
 }
 
 void cm_wake_bh(struct pool *pool, bool again)
@@ -192,13 +206,16 @@ void cm_kick(struct pool *pool)
 		cm_start_tick();
 		return;
 	}
-	cm_start_tick();
 	if (worth_waking(pool, running)) {
-		cm_wake_idle(pool, false);
+		if (running)
+			cm_wake_idle(pool, false);
+		else
+			wake_idle_from(pool, 0);
 		if (!atomic_load(&pool->nr_threads) &&
 		    !atomic_exchange(&pool->want, true))
 			timer_wake();
 	}
+	cm_start_tick();
 	if (running)
 		arm(pool, !pool_is_tiny(pool));
 }
@@ -243,9 +260,11 @@ void cm_watch(struct pool *pool, bool fresh)
 		cm_kick(pool);
 		return;
 	}
+	if (worth_waking(pool, running)) {
+		place_apart(pool);
+		wake_idle_from(pool, PLACE_APART);
+	}
 	cm_start_tick();
-	if (worth_waking(pool, running))
-		cm_wake_idle(pool, false);
 	arm(pool, !pool_is_tiny(pool));
 }
 

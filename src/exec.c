@@ -19,6 +19,7 @@
 #include "log.h"
 #include "manager.h"
 #include "os.h"
+#include "place.h"
 #include "pwq.h"
 #include "timer.h"
 #include "verify.h"
@@ -423,6 +424,9 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	if (cm_may_start(pool))
 		return true;
 	if (cpu_idle == CPU_IDLE && cm_may_lend(pool)) {
+		if (!pool->nr_asleep && !atomic_load(&pool->lent) &&
+		    place_spread(w, pool))
+			return false;
 		cm_lend(pool);
 		return true;
 	}
@@ -449,30 +453,15 @@ static void enter_idle(struct worker *w, struct pool *pool, bool was_running)
 	pool_drain(pool);
 }
 
-/*
- * Workers of a pod that need not stay in it are put where the system likes; one that
- * was woken elsewhere goes back to where its items were queued, and may then be
- * moved again.
- */
-static void come_home(struct worker *w, struct pool *pool)
-{
-	_Atomic unsigned long *pod = atomic_load(&pool->pod);
-
-	if (likely(!pod || pool->strict || pool_has_cpu(pool, os_cpu())))
-		return;
-	os_thread_move(0, -1, pod);
-	os_thread_move(0, -1, worker_cpus(pool));
-	w->came_home = true;
-}
-
 static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
 	w->idle_since = os_now();
 	manager_worker_idle(pool);
 	pool_unlock(pool);
+	place_rest(w, pool);
 	while (!atomic_load_explicit(&w->wake, memory_order_acquire))
 		os_futex_wait(&w->wake, 0, 0);
-	come_home(w, pool);
+	place_woken(w, pool);
 	pool_lock(pool);
 }
 

@@ -85,6 +85,7 @@ struct pool {
 	_Atomic int cpu_idle;  /* A: enum cpu_idle, by a sentinel */
 	_Atomic int lent;      /* A: of those counted in nr_running so many are
 				asleep, nobody has looked who; under lock */
+	_Atomic int lone;      /* A: workers; see place.c */
 	_Atomic int runner;    /* A: thread last counted, if it has not left
 				   the pool, or 0; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */

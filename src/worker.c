@@ -37,6 +37,10 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->moves = 0;
 	worker->watch_seq = 0;
 	worker->computes = false;
+	worker->cpu = -1;
+	worker->woken_from = 0;
+	worker->near = 0;
+	worker->misses = 0;
 	worker->lease.open = false;
 	atomic_store(&worker->lease.again, NULL);
 	worker->desc[0] = '\0';

@@ -80,18 +80,27 @@ struct worker {
 	unsigned int moves;	     /* S: pool->moves when it last moved */
 	_Atomic int hint_depth;	     /* A: S writes; hints in force */
 	unsigned int current_colour; /* P */
-	struct list scheduled;	     /* P: items to run after the current one */
-	struct list waiters;	     /* P: flushers of the current item */
-	uint64_t idle_since;	     /* P: ns */
-	uint64_t began;		     /* P: its item, ns; 0: not known */
-	unsigned long tick_seq;	     /* P: seq when the hog clock was set */
-	uint64_t tick_cpu;	     /* P: CPU time then */
-	unsigned long tick_waits;    /* P: how often it had slept then */
-	unsigned long watch_seq;     /* P: seq when the watchdog saw it first */
-	unsigned long watch_waits;   /* P: how often it had slept then */
-	uint64_t watch_cpu;	     /* P: CPU time then */
-	bool computes;		     /* P: it has done nothing else since */
-	struct worker *next_free;    /* slot lock */
+	_Atomic int cpu;	     /* A: S writes; where it fell asleep */
+	_Atomic unsigned int
+		woken_from;	    /* A: where its waker goes on, plus one,
+					    times two; PLACE_APART; or 0 */
+	_Atomic uint64_t kicked_at; /* A: and since when that is, ns */
+	uint64_t woken_at;	    /* S: ns */
+	unsigned long woken_seq;    /* S: its seq then */
+	unsigned int near;	/* S: slept where its items are queued, times */
+	unsigned int misses;	/* S: was not woken there, times in a row */
+	struct list scheduled;	/* P: items to run after the current one */
+	struct list waiters;	/* P: flushers of the current item */
+	uint64_t idle_since;	/* P: ns */
+	uint64_t began;		/* P: its item, ns; 0: not known */
+	unsigned long tick_seq; /* P: seq when the hog clock was set */
+	uint64_t tick_cpu;	/* P: CPU time then */
+	unsigned long tick_waits;  /* P: how often it had slept then */
+	unsigned long watch_seq;   /* P: seq when the watchdog saw it first */
+	unsigned long watch_waits; /* P: how often it had slept then */
+	uint64_t watch_cpu;	   /* P: CPU time then */
+	bool computes;		   /* P: it has done nothing else since */
+	struct worker *next_free;  /* slot lock */
 	struct workqueue_struct *rescue_wq; /* I: a rescuer, of this one */
 	char desc[WORKER_DESC_LEN]; /* P: of the current item, or the last */
 	_Alignas(64) struct lease lease;

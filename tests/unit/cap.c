@@ -3,7 +3,7 @@
  * Unit tests of cap.c: how many workers a pool may run, and who gets what of a CPU
  * quota. The machine has 64 CPUs in eight pods.
  *
- * rooms: lock log life param quota work pool worker node pwq lease cm verify queue cap
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue cap
  */
 #include "unit/house.h"
 

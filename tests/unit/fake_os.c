@@ -45,6 +45,7 @@ struct wakes {
 
 struct tid_facts {
 	int tid;
+	int on; /* plus one */
 	bool has_state;
 	enum os_thread_state state;
 	uint64_t cpu_time;
@@ -532,6 +533,8 @@ int os_thread_move(int tid, int cpu, const _Atomic unsigned long *cpus)
 	fake.moves++;
 	fake.last_moved = tid ? tid : os_gettid();
 	fake.last_moved_to = cpu;
+	if (cpu >= 0)
+		fake.last_bound_to = cpu;
 	if (tid >= FAKE_TID && tid < FAKE_TID + nr_threads)
 		t = &threads[tid - FAKE_TID];
 	if (t && (!tid || t->tid == tid) && !fake.refuse_move) {
@@ -608,6 +611,18 @@ void fake_set_cpu_time(int tid, uint64_t ns)
 void fake_set_waits(int tid, unsigned long n)
 {
 	facts_of(tid, true)->waits = n;
+}
+
+void fake_set_on(int tid, int cpu)
+{
+	facts_of(tid, true)->on = cpu + 1;
+}
+
+int os_thread_on(int tid)
+{
+	struct tid_facts *f = facts_of(tid, false);
+
+	return f ? f->on - 1 : -1;
 }
 
 enum os_thread_state os_thread_state(int tid)

@@ -89,7 +89,8 @@ struct fake {
 	unsigned long states_read; /* calls of os_thread_state() */
 	unsigned long moves; /* calls of os_thread_move(), and the last: */
 	int last_moved, last_moved_to;
-	int exit_status; /* of os_exit_group() in a thread, or -1 */
+	int last_bound_to; /* the last that was a CPU */
+	int exit_status;   /* of os_exit_group() in a thread, or -1 */
 };
 
 extern struct fake fake;
@@ -159,12 +160,13 @@ void fake_spurious(struct fake_thread *t);
 /* It ends where it waits. */
 void fake_kill(struct fake_thread *t);
 
-/* What os_thread_state(), os_thread_cpu_time() and os_thread_waits() say of any
- * tid. A thread is otherwise asleep if it waits and running if not, others are
- * unknown; CPU time and waits are otherwise 0. */
+/* What os_thread_state(), os_thread_cpu_time(), os_thread_waits() and os_thread_on()
+ * say of any tid. A thread is otherwise asleep if it waits and running if not, others
+ * are unknown; CPU time and waits are otherwise 0, the CPU unknown. */
 void fake_set_state(int tid, enum os_thread_state state);
 void fake_set_cpu_time(int tid, uint64_t ns);
 void fake_set_waits(int tid, unsigned long n);
+void fake_set_on(int tid, int cpu);
 
 /* --- CPUs, process --- */
 

@@ -3,7 +3,7 @@
  * Unit tests of hotplug.c: what becomes of pools and workers when CPUs change, who
  * follows a change, and what may fail meanwhile.
  *
- * rooms: lock log life param cpumask registry quota work pool worker node pwq lease cm verify queue manager cap hotplug
+ * rooms: lock log life param cpumask registry quota work pool worker node pwq lease place cm verify queue manager cap hotplug
  */
 #include "unit/house.h"
 

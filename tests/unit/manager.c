@@ -2,7 +2,7 @@
 /*
  * manager - creating workers, also where it is refused; ending idle ones.
  *
- * rooms: lock log life param quota work pool worker node pwq lease cm verify queue manager cap symbol hog tick
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue manager cap symbol hog tick
  */
 #include "unit/house.h"
 

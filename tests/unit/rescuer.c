@@ -4,7 +4,7 @@
  * birth and its end. On a clock that only the test moves, where every creation of a
  * worker is refused unless a test says otherwise.
  *
- * rooms: lock log life param quota work pool worker node pwq lease cm verify queue manager cap exec rescuer symbol hog tick
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue manager cap exec rescuer symbol hog tick
  */
 #include "unit/house.h"
 

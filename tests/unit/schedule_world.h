@@ -102,6 +102,7 @@ static inline int sim_thread_move(int tid, int cpu,
 #include "../../src/node.c"
 #include "../../src/pwq.c"
 #include "../../src/lease.c"
+#include "../../src/place.c"
 #include "../../src/cm.c"
 #include "../../src/manager.c"
 #include "../../src/sentinel.c"

@@ -2,7 +2,7 @@
 /*
  * tick - hogs, states, paced starts, repeated wakeups, its own end.
  *
- * rooms: lock log life param quota work pool worker node pwq lease cm verify queue cap symbol hog tick
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue cap symbol hog tick
  */
 #include "unit/house.h"
 

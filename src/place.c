@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place - on which CPU a worker of an unbound pool wakes up.
+ *
+ * The system wakes a thread where it ran last if that CPU is idle, else often where
+ * its waker runs, though another CPU may be idle (on small machines it does not look
+ * for one that has been busy lately). There the two share a CPU for milliseconds.
+ * Whoever wakes a worker therefore leaves a note where he is, and a worker that finds
+ * itself on that CPU goes to another one if the two have something to do at once: if
+ * its waker runs items himself (place_apart() also prefers a worker that was elsewhere),
+ * or if items come in streams, or take long.
+ *
+ * Where that was not enough, because the system moved a worker later, a sentinel finds
+ * a CPU idle, and whom it wakes there takes one that shares its CPU over to it, unless
+ * one of them sleeps (place_spread()). The system would do so itself when a CPU gets idle, but for the
+ * sentinel that keeps it busy.
+ *
+ * It is the other way round where items come one by one, each when the last is done,
+ * and take less than a thread's way to another CPU. Then the worker is best off where
+ * they are queued: it sleeps there, and is woken there. pool->lone tells these apart:
+ * it grows by one with each single short item, and shrinks fast with others. Since
+ * a worker that shares its CPU with whoever queues sees items one by one even if
+ * they are a stream, it goes elsewhere once in a while to see. If the
+ * item has to wait for the CPU there, or the system puts the worker elsewhere all the
+ * same, it is given up for a while.
+ *
+ * Nothing here is more than a guess: all fields are written and read without an order,
+ * and a worker may always run anywhere in its pool.
+ */
+#include "place.h"
+
+#define LONE_FEW   (-16)
+#define LONE	   16 /* so many in a row: sleep where they are queued */
+#define LONE_OTHER 4
+#define BRIEF_NS   (25 * NSEC_PER_USEC)
+#define LONE_ITEMS 2 /* the next one may come before it sleeps */
+#define LATE_NS	   (50 * NSEC_PER_USEC)
+#define LOOK_EVERY 256
+#define MAX_MISSES 4
+#define MISS_SKIP  64
+#define MAX_LOOKS  4
+
+static int lone(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->lone, memory_order_relaxed);
+}
+
+static void set_lone(struct pool *pool, int n)
+{
+	if (n != lone(pool))
+		atomic_store_explicit(&pool->lone, n, memory_order_relaxed);
+}
+
+void place_apart(struct pool *pool)
+{
+	struct worker *w = atomic_load(&pool->first_idle);
+	int here = os_cpu(), looks = 0;
+
+	if (pool_bound(pool) || !w || atomic_load(&w->wake))
+		return;
+	list_for_each_entry (w, &pool->idle, entry) {
+		if (atomic_load_explicit(&w->cpu, memory_order_relaxed) !=
+		    here) {
+			list_del(&w->entry);
+			list_add(&w->entry, &pool->idle);
+			atomic_store(&pool->first_idle, w);
+			return;
+		}
+		if (++looks == MAX_LOOKS)
+			return;
+	}
+}
+
+/* The system may move it again, but has no reason to. */
+static void move(struct pool *pool, int tid, int cpu)
+{
+	os_thread_move(tid, cpu, NULL);
+	os_thread_move(tid, -1, worker_cpus(pool));
+}
+
+static void move_to(struct pool *pool, int cpu)
+{
+	move(pool, 0, cpu);
+}
+
+/* If one of them is here, the CPU was not idle. */
+bool place_spread(struct worker *self, struct pool *pool)
+{
+	int on[MAX_LOOKS], here = os_cpu(), n = 0;
+	struct worker *w, *shares = NULL;
+
+	list_for_each_entry (w, &pool->busy, entry) {
+		int cpu;
+
+		if (w == self)
+			continue;
+		cpu = os_thread_on(w->tid);
+		if (n == MAX_LOOKS || cpu == here || cpu < 0)
+			return false;
+		for (int i = 0; i < n; i++)
+			if (on[i] == cpu)
+				shares = w;
+		on[n++] = cpu;
+	}
+	if (shares)
+		move(pool, shares->tid, here);
+	return shares;
+}
+
+static void move_off(struct pool *pool, int here)
+{
+	int nr = os_nr_cpus();
+
+	for (int i = 1; i < nr; i++) {
+		int cpu = (here + i) % nr;
+
+		if (pool_has_cpu(pool, cpu) && os_cpu_allowed(cpu)) {
+			move_to(pool, cpu);
+			return;
+		}
+	}
+}
+
+/*
+ * Workers of a pod that need not stay in it are put where the system likes; one that
+ * was woken elsewhere goes back to where its items were queued, and may then be
+ * moved again.
+ */
+static void come_home(struct worker *w, struct pool *pool)
+{
+	_Atomic unsigned long *pod = atomic_load(&pool->pod);
+
+	if (likely(!pod || pool->strict || pool_has_cpu(pool, os_cpu())))
+		return;
+	os_thread_move(0, -1, pod);
+	os_thread_move(0, -1, worker_cpus(pool));
+	w->came_home = true;
+}
+
+void place_woken(struct worker *w, struct pool *pool)
+{
+	unsigned int from;
+	bool apart;
+
+	if (pool_bound(pool))
+		return;
+	come_home(w, pool);
+	w->woken_seq = w->seq;
+	w->woken_at = os_now();
+	from = atomic_load_explicit(&w->woken_from, memory_order_relaxed);
+	apart = from & PLACE_APART;
+	if (!from || os_cpu() + 1 != (int)(from >> 1))
+		return;
+	if (!apart && w->woken_at - atomic_load_explicit(&w->kicked_at,
+							 memory_order_relaxed) >
+			      LATE_NS)
+		set_lone(pool, LONE_FEW);
+	if ((apart || lone(pool) < 0) && pool_waiting(pool))
+		move_off(pool, os_cpu());
+}
+
+/* What the time since it was woken says about the items. */
+static void judge(struct worker *w, struct pool *pool)
+{
+	unsigned long items = w->seq - w->woken_seq;
+	int n = lone(pool);
+
+	if (!items)
+		return;
+	if (items <= LONE_ITEMS && w->idle_since - w->woken_at < BRIEF_NS) {
+		set_lone(pool, n < LONE ? n + 1 : LONE);
+	} else {
+		n -= LONE_OTHER;
+		set_lone(pool, n < LONE_FEW ? LONE_FEW : n);
+	}
+}
+
+/* Sleep where the items are queued, as far as the system has it so. */
+static void sleep_near(struct worker *w, struct pool *pool, int from)
+{
+	if (os_cpu() == from) {
+		w->misses = 0;
+		if (++w->near % LOOK_EVERY)
+			return;
+		set_lone(pool, LONE - 1);
+		move_off(pool, from);
+	} else if (w->misses < MAX_MISSES) {
+		w->misses++;
+		move_to(pool, from);
+	} else if (++w->misses == MAX_MISSES + MISS_SKIP) {
+		w->misses = 0;
+	}
+}
+
+void place_rest(struct worker *w, struct pool *pool)
+{
+	unsigned int from =
+		atomic_load_explicit(&w->woken_from, memory_order_relaxed);
+	int cpu = (int)(from >> 1) - 1;
+
+	if (pool_bound(pool))
+		return;
+	judge(w, pool);
+	if (from && !(from & PLACE_APART) && lone(pool) == LONE &&
+	    pool_has_cpu(pool, cpu))
+		sleep_near(w, pool, cpu);
+	atomic_store_explicit(&w->cpu, os_cpu(), memory_order_relaxed);
+	atomic_store_explicit(&w->woken_from, 0, memory_order_relaxed);
+}

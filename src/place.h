@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* place - on which CPU a worker of an unbound pool wakes up. See place.c. */
+#ifndef CMWQ_PLACE_H
+#define CMWQ_PLACE_H
+
+#include "os.h"
+#include "pool.h"
+#include "worker.h"
+
+#define PLACE_APART 1U /* with the CPU: whoever woke it runs items himself */
+
+/* By whoever is about to wake the worker, and goes on where he is. Any thread, even in
+ * a signal handler. */
+static inline void place_note(struct worker *w, unsigned int apart)
+{
+	unsigned int from = (unsigned int)os_cpu() + 1;
+
+	atomic_store_explicit(&w->woken_from, from << 1 | apart,
+			      memory_order_relaxed);
+	if (!apart)
+		atomic_store_explicit(&w->kicked_at, os_now(),
+				      memory_order_relaxed);
+}
+
+/* The caller goes on running items here: if there is an idle worker that was last
+ * elsewhere, let it be the first. */
+void place_apart(struct pool *pool) REQUIRES(pool->lock);
+
+/* This CPU was found idle though as many as may run items seem to do so. If all of
+ * them do and two share a CPU, let one come here: true. */
+bool place_spread(struct worker *self, struct pool *pool) REQUIRES(pool->lock);
+
+/* The worker, without the lock, and counted as idle: when it has been woken, and before
+ * it sleeps. */
+void place_woken(struct worker *w, struct pool *pool);
+void place_rest(struct worker *w, struct pool *pool);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place - where a worker goes that was woken, before it sleeps, and whom it takes along.
+ *
+ * rooms: lock log life param work pool worker node pwq lease place cm verify queue
+ */
+#include "unit/house.h"
+
+#include "place.h"
+
+HOUSE_TIMER_STUBS
+
+#define USEC NSEC_PER_USEC
+
+static struct pool *pool;
+static struct worker *w;
+
+static int setup(void **state)
+{
+	(void)state;
+	house_build(WQ_UNBOUND, 16);
+	pool = pool_unbound(false);
+	w = house_idle_worker(pool);
+	fake.cpu = 0;
+	fake.last_bound_to = -1;
+	return 0;
+}
+
+/* Since the last call. */
+static int moved_to(void)
+{
+	int cpu = fake.last_bound_to;
+
+	/* It may run anywhere again. */
+	if (cpu >= 0)
+		assert_int_equal(fake.last_moved_to, -1);
+	fake.last_bound_to = -1;
+	return cpu;
+}
+
+/* Queued on one CPU, woken on another. */
+static void wake_on(int from, int cpu, unsigned int apart)
+{
+	fake.cpu = from;
+	place_note(w, apart);
+	fake.cpu = cpu;
+	place_woken(w, pool);
+}
+
+static void rest(unsigned long items, uint64_t ns)
+{
+	w->seq += items;
+	fake.now += ns;
+	w->idle_since = fake.now;
+	place_rest(w, pool);
+}
+
+static void test_apart_from_who_runs_items(void **state)
+{
+	(void)state;
+	pool_add_work(pool, &house.item[0]);
+	wake_on(1, 2, PLACE_APART);
+	assert_int_equal(moved_to(), -1);
+	wake_on(1, 1, PLACE_APART);
+	assert_int_equal(moved_to(), 2);
+	/* The next one that may be used. */
+	fake_set_cpus(4, 0x9);
+	wake_on(3, 3, PLACE_APART);
+	assert_int_equal(moved_to(), 0);
+	fake_set_cpus(4, 0x8);
+	wake_on(3, 3, PLACE_APART);
+	assert_int_equal(moved_to(), -1);
+}
+
+static void test_nothing_waits_any_more(void **state)
+{
+	(void)state;
+	wake_on(1, 1, PLACE_APART);
+	assert_int_equal(moved_to(), -1);
+}
+
+static void test_bound_workers_stay(void **state)
+{
+	(void)state;
+	pool = pool_of_cpu(1, false);
+	w = house_idle_worker(pool);
+	pool_add_work(pool, &house.item[0]);
+	wake_on(1, 1, PLACE_APART);
+	for (int i = 0; i < 100; i++) {
+		wake_on(0, 1, 0);
+		rest(1, USEC);
+	}
+	assert_int_equal(moved_to(), -1);
+	assert_int_equal(pool->lone, 0);
+}
+
+/* A worker that is woken for one short item each time sleeps where it is queued. */
+static void come_near(void)
+{
+	int rounds = 0;
+
+	while (moved_to() < 0) {
+		wake_on(1, 2, 0);
+		rest(1, USEC);
+		assert_true(++rounds < 100);
+	}
+}
+
+static void test_lone_items_are_run_where_they_are_queued(void **state)
+{
+	(void)state;
+	wake_on(1, 2, 0);
+	rest(1, USEC);
+	assert_int_equal(moved_to(), -1);
+	come_near();
+	for (int i = 0; i < 100; i++) {
+		wake_on(1, 1, 0);
+		rest(1, USEC);
+		assert_int_equal(moved_to(), -1);
+	}
+}
+
+/* Is it a stream? That can be seen from elsewhere only. */
+static void test_a_look_from_elsewhere(void **state)
+{
+	int rounds = 0;
+
+	(void)state;
+	come_near();
+	while (fake.last_bound_to < 0) {
+		wake_on(1, 1, 0);
+		rest(1, USEC);
+		assert_true(++rounds < 1000);
+	}
+	assert_int_equal(moved_to(), 2);
+	/* No. */
+	wake_on(1, 2, 0);
+	rest(1, USEC);
+	assert_int_equal(moved_to(), 1);
+	while (moved_to() != 2) {
+		wake_on(1, 1, 0);
+		rest(1, USEC);
+	}
+	/* Yes. */
+	pool_add_work(pool, &house.item[0]);
+	for (int i = 0; i < 8; i++) {
+		wake_on(1, 2, 0);
+		rest(9, 5 * USEC);
+	}
+	assert_int_equal(moved_to(), -1);
+	wake_on(1, 1, 0);
+	assert_int_equal(moved_to(), 2);
+}
+
+static void test_long_items_are_not_lone(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		wake_on(1, 2, 0);
+		rest(1, 30 * USEC);
+		assert_int_equal(moved_to(), -1);
+	}
+	pool_add_work(pool, &house.item[0]);
+	wake_on(1, 1, 0);
+	assert_int_equal(moved_to(), 2);
+}
+
+/* The system has it run elsewhere all the same: then it is left alone. */
+static void test_moves_in_vain_end(void **state)
+{
+	int moves = 0;
+
+	(void)state;
+	for (int i = 0; i < 900; i++) {
+		wake_on(1, 2, 0);
+		rest(1, USEC);
+		moves += moved_to() >= 0;
+	}
+	assert_in_range(moves, 4, 60);
+}
+
+/* Whoever queues goes on, and the item waits for its CPU. */
+static void test_late_items_end_it(void **state)
+{
+	(void)state;
+	come_near();
+	fake.cpu = 1;
+	place_note(w, 0);
+	fake.now += 1000 * USEC;
+	pool_add_work(pool, &house.item[0]);
+	place_woken(w, pool);
+	assert_int_equal(moved_to(), 2);
+	rest(1, USEC);
+	assert_int_equal(moved_to(), -1);
+}
+
+static void test_who_was_elsewhere_comes_first(void **state) NO_ANALYSIS
+{
+	struct worker *other = house_idle_worker(pool);
+
+	(void)state;
+	atomic_store(&w->cpu, 2);
+	atomic_store(&other->cpu, 1);
+	fake.cpu = 1;
+	place_apart(pool);
+	assert_ptr_equal(pool->first_idle, w);
+	assert_ptr_equal(list_first(&pool->idle, struct worker, entry), w);
+	place_apart(pool);
+	assert_ptr_equal(pool->first_idle, w);
+	/* One that is on its way is enough. */
+	fake.cpu = 2;
+	atomic_store(&w->wake, 1);
+	place_apart(pool);
+	assert_ptr_equal(pool->first_idle, w);
+	atomic_store(&w->wake, 0);
+	place_apart(pool);
+	assert_ptr_equal(pool->first_idle, other);
+}
+
+static void test_spreading(void **state) NO_ANALYSIS
+{
+	struct worker *a = house_busy_worker(pool, NULL, NULL);
+	struct worker *b = house_busy_worker(pool, NULL, NULL);
+	struct worker *c;
+
+	(void)state;
+	fake.cpu = 3;
+	/* Each has a CPU. */
+	fake_set_on(a->tid, 0);
+	fake_set_on(b->tid, 1);
+	assert_false(place_spread(w, pool));
+	/* This one was not idle. */
+	fake_set_on(a->tid, 3);
+	fake_set_on(b->tid, 3);
+	assert_false(place_spread(w, pool));
+	/* One sleeps, so another is to start. */
+	fake_set_on(a->tid, 1);
+	fake_set_on(b->tid, 1);
+	c = house_busy_worker(pool, NULL, NULL);
+	fake_set_on(c->tid, -1);
+	assert_false(place_spread(w, pool));
+	assert_int_equal(moved_to(), -1);
+	fake_set_on(c->tid, 2);
+	assert_true(place_spread(w, pool));
+	assert_int_equal(moved_to(), 3);
+	assert_true(fake.last_moved == a->tid || fake.last_moved == b->tid);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_apart_from_who_runs_items, setup),
+		cmocka_unit_test_setup(test_nothing_waits_any_more, setup),
+		cmocka_unit_test_setup(test_bound_workers_stay, setup),
+		cmocka_unit_test_setup(
+			test_lone_items_are_run_where_they_are_queued, setup),
+		cmocka_unit_test_setup(test_a_look_from_elsewhere, setup),
+		cmocka_unit_test_setup(test_long_items_are_not_lone, setup),
+		cmocka_unit_test_setup(test_moves_in_vain_end, setup),
+		cmocka_unit_test_setup(test_late_items_end_it, setup),
+		cmocka_unit_test_setup(test_who_was_elsewhere_comes_first,
+				       setup),
+		cmocka_unit_test_setup(test_spreading, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
