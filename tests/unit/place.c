@@ -55,7 +55,7 @@ static void rest(unsigned long items, uint64_t ns)
 	place_rest(w, pool);
 }
 
-static void test_apart_from_who_runs_items(void **state)
+static void test_apart_from_who_runs_items(void **state) NO_ANALYSIS
 {
 	(void)state;
 	pool_add_work(pool, &house.item[0]);
@@ -79,7 +79,7 @@ static void test_nothing_waits_any_more(void **state)
 	assert_int_equal(moved_to(), -1);
 }
 
-static void test_bound_workers_stay(void **state)
+static void test_bound_workers_stay(void **state) NO_ANALYSIS
 {
 	(void)state;
 	pool = pool_of_cpu(1, false);
@@ -121,7 +121,7 @@ static void test_lone_items_are_run_where_they_are_queued(void **state)
 }
 
 /* Is it a stream? That can be seen from elsewhere only. */
-static void test_a_look_from_elsewhere(void **state)
+static void test_a_look_from_elsewhere(void **state) NO_ANALYSIS
 {
 	int rounds = 0;
 
@@ -152,7 +152,7 @@ static void test_a_look_from_elsewhere(void **state)
 	assert_int_equal(moved_to(), 2);
 }
 
-static void test_long_items_are_not_lone(void **state)
+static void test_long_items_are_not_lone(void **state) NO_ANALYSIS
 {
 	(void)state;
 	for (int i = 0; i < 100; i++) {
@@ -180,7 +180,7 @@ static void test_moves_in_vain_end(void **state)
 }
 
 /* Whoever queues goes on, and the item waits for its CPU. */
-static void test_late_items_end_it(void **state)
+static void test_late_items_end_it(void **state) NO_ANALYSIS
 {
 	(void)state;
 	come_near();
