@@ -320,10 +320,12 @@ static void run_until(uint64_t now) REQUIRES(wheel.lock)
 {
 	wheel.expiring = true;
 	while (wheel.clk <= now) {
-		uint64_t next = next_event();
+		uint64_t next;
 
+		/* Before clk goes on: a slot that it passes must be seen. */
 		if (unlikely(wheel.fresh))
 			settle(os_now());
+		next = next_event();
 		if (next > now) {
 			wheel.clk = now + 1;
 			break;

@@ -292,6 +292,41 @@ static void test_function_arms_far_ones(void **state)
 		assert_int_equal(armed[i].calls, 1);
 }
 
+/*
+ * The thread is late, and far ones come while it calls what is overdue. Seen from where
+ * it is they belong into a slot of a high level that has begun when it is through.
+ */
+static void arm_across(struct cmwq_timer *t)
+{
+	note_call(t);
+	arm(&armed[0], shot_of(t)->delay);
+}
+
+static void test_far_one_while_the_thread_is_late(void **state)
+{
+	const uint64_t slot = 1 << 14; /* ms, of level 3 */
+
+	(void)state;
+	for (unsigned int late = 1; late < 400; late += 7) {
+		struct shot a = { .timer.function = arm_across,
+				  .delay = slot - late };
+		uint64_t begin = (fake.now / MSEC / slot + 2) * slot * MSEC;
+
+		memset(armed, 0, sizeof(armed));
+		fake.now = begin - 10 * MSEC;
+		arm(&a, 10 - 5);
+		begin_stream();
+		arm_and_del(STREAM);
+		fake.now = begin + late * MSEC - MSEC;
+		fake_run();
+		assert_int_equal(a.calls, 1);
+		pass_until(fake.now + a.delay * MSEC - 1);
+		assert_int_equal(armed[0].calls, 0);
+		pass_until(fake.now + 1 + LOOK);
+		assert_int_equal(armed[0].calls, 1);
+	}
+}
+
 /* A child has no stream, and what waited for the clock is idle. */
 static void test_reset_in_a_stream(void **state)
 {
@@ -328,6 +363,7 @@ int main(void)
 		TEST(test_batch_does_without_the_thread),
 		TEST(test_del_before_the_clock_is_read),
 		TEST(test_function_arms_far_ones),
+		TEST(test_far_one_while_the_thread_is_late),
 		TEST(test_reset_in_a_stream),
 	};
 
