@@ -364,7 +364,8 @@ static void create_wanted(uint64_t now)
 }
 
 /* Much has come that nobody was woken for. A worker that is about to get there anyway is
- * not to be disturbed; if it is held up, a tick finds out and drains. */
+ * not to be disturbed; if it is held up, as much again comes and is drained. The tick
+ * may be off: where all else waits behind max_active it is not needed. */
 static void drain_crowded(void)
 {
 	struct pool *pool;
@@ -373,7 +374,7 @@ static void drain_crowded(void)
 		if (!atomic_load_explicit(&pool->crowded, memory_order_relaxed))
 			continue;
 		atomic_store(&pool->crowded, false);
-		if (atomic_load_explicit(&pool->stream, memory_order_relaxed))
+		if (atomic_exchange(&pool->stream, false))
 			continue;
 		pool_lock(pool);
 		pool_unlock(pool);

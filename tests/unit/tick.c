@@ -226,6 +226,27 @@ static void test_drains_a_crowded_pool(void **state) NO_ANALYSIS
 	assert_int_equal(house_len(&bound->worklist), 1);
 }
 
+/* One that gets through is left alone; but what it got through may be long ago, and no
+ * tick need have come since. */
+static void test_drains_a_crowd_behind_a_stream(void **state)
+{
+	(void)state;
+	run_item(unbound, 1);
+	house_queue(0, 0);
+	atomic_store(&unbound->inbox,
+		     atomic_load(&unbound->inbox) | INBOX_QUIET);
+	atomic_store(&unbound->stream, true);
+	atomic_store(&unbound->crowded, true);
+	tick_hook(fake.now);
+	assert_int_not_equal(unbound->inbox, 0);
+	for (int i = 0; i < 10; i++)
+		tick();
+	assert_int_not_equal(unbound->inbox, 0);
+	atomic_store(&unbound->crowded, true);
+	tick_hook(fake.now);
+	assert_int_equal(unbound->inbox, 0);
+}
+
 static void test_switched_off(void **state)
 {
 	struct worker *w;
@@ -935,6 +956,8 @@ int main(void)
 		cmocka_unit_test_setup(test_goes_on_while_work_waits, setup),
 		cmocka_unit_test_setup(test_bh_pools, setup),
 		cmocka_unit_test_setup(test_drains_a_crowded_pool, setup),
+		cmocka_unit_test_setup(test_drains_a_crowd_behind_a_stream,
+				       setup_unbound),
 		cmocka_unit_test_setup(test_switched_off, setup),
 		cmocka_unit_test_setup(test_reads_states, setup),
 		cmocka_unit_test_setup(test_looks_at_some_of_many,
