@@ -356,7 +356,8 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 /*
  * Run items as long as there are any and this worker is wanted. The inbox is
  * looked at when the worklist is empty and every 64 items: its head is the
- * line that pushers write.
+ * line that pushers write. And if an item has queued itself, of which nobody else was
+ * told: the next one may block, and then nobody would know that work waits.
  */
 static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
@@ -388,7 +389,8 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 			if (drain_is_due(pool, since))
 				pool_drain(pool);
 		}
-		if (list_empty(&pool->worklist)) {
+		if (list_empty(&pool->worklist) || unlikely(w->requeued)) {
+			w->requeued = false;
 			pool_drain(pool);
 			watch = true;
 		}

@@ -114,7 +114,10 @@ static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
 	atomic_store_explicit(&l->taken, 0, memory_order_relaxed);
 	pool->lessee = w;
 	w->desc[0] = '\0';
-	atomic_store_explicit(&pool->has_work, n > 1 || !nothing_left(pool),
+	/* In the inbox there may be what has queued itself, see run_items(). */
+	atomic_store_explicit(&pool->has_work,
+			      n > 1 || !nothing_left(pool) ||
+				      atomic_load(&pool->inbox),
 			      memory_order_relaxed);
 }
 

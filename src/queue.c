@@ -164,6 +164,15 @@ static inline void push(struct pwq *pwq, struct work_struct *work, bool quiet)
 	push_chain(pwq, work, work, quiet);
 }
 
+/* By the worker that runs it: nobody else could start it before the function returns,
+ * and then he looks himself. */
+static inline void push_own(struct worker *self, struct pwq *pwq,
+			    struct work_struct *work)
+{
+	self->requeued = true;
+	push(pwq, work, true);
+}
+
 /*
  * Where the item is to be pushed, which is the caller's and whose word names @pwq:
  * where it still runs, or there.
@@ -265,11 +274,15 @@ static void place_ordered(struct pwq *pwq, struct work_struct *work,
 	}
 }
 
+/* @runner: the calling worker, if it runs the item, or NULL. */
 static void push_ordered(struct pwq *pwq, struct work_struct *work,
-			 unsigned long old, uint32_t gen, bool quiet)
+			 unsigned long old, uint32_t gen, struct worker *runner)
 {
 	place_ordered(pwq, work, old, gen);
-	push(pwq, work, quiet);
+	if (runner)
+		push_own(runner, pwq, work);
+	else
+		push(pwq, work, false);
 }
 
 static bool queue_ordered(struct workqueue_struct *wq, struct work_struct *work,
@@ -284,7 +297,7 @@ static bool queue_ordered(struct workqueue_struct *wq, struct work_struct *work,
 
 	claim = claim_word(work, pwq_word(pwq, gen), &old);
 	if (claim == CLAIMED && may_queue(wq))
-		push_ordered(pwq, work, old, gen, mine);
+		push_ordered(pwq, work, old, gen, mine ? self : NULL);
 	else if (claim == CLAIMED)
 		drop(wq, work, old, caller);
 	leave_ordered(pwq);
@@ -304,7 +317,7 @@ void queue_owned(int cpu, struct workqueue_struct *wq, struct work_struct *work,
 	pwq = is_ordered(wq) ? enter_ordered(wq) : select_pwq(wq, cpu);
 	work_exchange(work, pwq_word(pwq, gen));
 	if (is_ordered(wq)) {
-		push_ordered(pwq, work, old, gen, false);
+		push_ordered(pwq, work, old, gen, NULL);
 		leave_ordered(pwq);
 	} else {
 		push_owned(wq, pwq, work, old, gen);
@@ -330,7 +343,7 @@ static inline bool requeue_self(struct worker *self,
 	    CLAIMED)
 		return false;
 	work_set_runner(work, self);
-	push(pwq, work, true);
+	push_own(self, pwq, work);
 	return true;
 }
 

@@ -77,6 +77,8 @@ struct worker {
 	bool intensive;		     /* P: a CPU hog; not in nr_running */
 	bool die;		     /* P: culled */
 	bool came_home;		     /* S: back in its pod, not counted yet */
+	bool requeued;		     /* S: pushed what it ran, and nobody was
+					told to look */
 	unsigned int moves;	     /* S: pool->moves when it last moved */
 	_Atomic int hint_depth;	     /* A: S writes; hints in force */
 	unsigned int current_colour; /* P */

@@ -159,3 +159,120 @@ TEST(unbound_no_pace, .params = "cmwq.pace=0 cmwq.sentinel=0 cmwq.tick=0")
 		item_release(&it[i]);
 	destroy_workqueue(wq);
 }
+
+/* --- an item that queues itself, before one that blocks --- */
+
+static void again_once(struct item *it)
+{
+	if (item_started(it) == 1)
+		EXPECT(queue_work((void *)it->arg, &it->work));
+}
+
+/* The only one that may run goes on to an item that waits for the second run. */
+static void blocks_after_requeue(unsigned int flags)
+{
+	struct workqueue_struct *wq = alloc_workqueue("again", flags, 0);
+	struct item again, blocks;
+	struct work_struct *both[] = { &again.work, &blocks.work };
+	unsigned int round;
+
+	need_detector();
+	/* Afterwards there is a reserve, and nobody looks by chance. */
+	for (round = 0; round < 2; round++) {
+		item_init_held(&again);
+		item_init_held(&blocks);
+		EXPECT_EQ(cmwq_queue_work_batch(wq, both, 2), 2);
+		wait_for(item_started(&again) && item_started(&blocks));
+		item_release(&again);
+		item_release(&blocks);
+		flush_workqueue(wq);
+		linger();
+	}
+	item_init(&again);
+	again.hook = again_once;
+	again.arg = (long)wq;
+	item_init_held(&blocks);
+	EXPECT_EQ(cmwq_queue_work_batch(wq, both, 2), 2);
+	wait_for(item_runs(&again) == 2);
+	item_release(&blocks);
+	destroy_workqueue(wq);
+}
+
+TEST(blocks_after_requeue_unbound, .one_cpu = true)
+{
+	blocks_after_requeue(WQ_UNBOUND);
+}
+
+TEST(blocks_after_requeue_percpu, .one_cpu = true)
+{
+	blocks_after_requeue(WQ_PERCPU);
+}
+
+/* --- the same under leases, if items are found to be tiny --- */
+
+#define TINY 33 /* as many as a lease holds, and one */
+
+static struct workqueue_struct *tiny_wq;
+static struct work_struct tiny[TINY];
+static struct work_struct *tiny_ptr[TINY];
+static _Atomic int tiny_runs, again_runs;
+static _Atomic bool blocked, let_go;
+
+static void tiny_func(struct work_struct *work)
+{
+	(void)work;
+	atomic_fetch_add(&tiny_runs, 1);
+}
+
+static void tiny_again(struct work_struct *work)
+{
+	if (atomic_fetch_add(&again_runs, 1) == 0)
+		EXPECT(queue_work(tiny_wq, work));
+}
+
+static void tiny_blocks(struct work_struct *work)
+{
+	unsigned int round = 0;
+
+	(void)work;
+	atomic_store(&blocked, true);
+	while (!atomic_load(&let_go))
+		nap(&round);
+}
+
+static void queue_tiny(struct work_struct *work)
+{
+	(void)work;
+	EXPECT_EQ(cmwq_queue_work_batch(tiny_wq, tiny_ptr, TINY), TINY);
+}
+
+static void init_tiny(work_func_t first, work_func_t last)
+{
+	for (int i = 0; i < TINY; i++) {
+		INIT_WORK(&tiny[i], i == 0	    ? first
+				    : i == TINY - 1 ? last
+						    : tiny_func);
+		tiny_ptr[i] = &tiny[i];
+	}
+}
+
+TEST(blocks_after_requeue_tiny, .one_cpu = true)
+{
+	struct work_struct queuer;
+	int i;
+
+	need_detector();
+	tiny_wq = alloc_workqueue("tiny", WQ_UNBOUND, 0);
+	INIT_WORK(&queuer, queue_tiny);
+	init_tiny(tiny_func, tiny_func);
+	for (i = 0; i < 1000; i++) {
+		EXPECT(queue_work(tiny_wq, &queuer));
+		flush_workqueue(tiny_wq);
+	}
+	linger();
+	init_tiny(tiny_again, tiny_blocks);
+	EXPECT(queue_work(tiny_wq, &queuer));
+	wait_for(atomic_load(&blocked) && atomic_load(&again_runs) == 2);
+	atomic_store(&let_go, true);
+	destroy_workqueue(tiny_wq);
+}
