@@ -150,6 +150,13 @@ static void arm_one(int cpu, bool rested)
 	}
 }
 
+static bool serves_all(struct pool *pool)
+{
+	return !pool_bound(pool) &&
+	       pool_cap(pool) == atomic_load_explicit(&pool->nr_cpus,
+						      memory_order_relaxed);
+}
+
 /*
  * Let the sentinels of the pool's CPUs look out for an idle CPU. Where fewer
  * workers may run than there are CPUs some CPU is always idle and means nothing.
@@ -165,7 +172,7 @@ static void arm(struct pool *pool, bool rested)
 			arm_one(pool->cpu, rested);
 		return;
 	}
-	if (!cm_may_lend(pool))
+	if (!serves_all(pool))
 		return;
 	for (int cpu = pool_next_cpu(pool, 0); cpu < os_nr_cpus();
 	     cpu = pool_next_cpu(pool, cpu + 1))
@@ -303,9 +310,7 @@ void cm_leave(struct pool *pool, struct worker *w)
 
 bool cm_may_lend(struct pool *pool)
 {
-	return !pool_bound(pool) &&
-	       pool_cap(pool) == atomic_load_explicit(&pool->nr_cpus,
-						      memory_order_relaxed);
+	return serves_all(pool) && param_get(tick);
 }
 
 void cm_lend(struct pool *pool)

@@ -106,7 +106,7 @@ void cm_item_took(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 void cm_looked(struct pool *pool) REQUIRES(pool->lock);
 
 /* Does it serve all CPUs of its pod? Where it is to keep fewer busy, one that is idle
- * means nothing. */
+ * means nothing. And without the tick nobody finds out that too many run. */
 bool cm_may_lend(struct pool *pool);
 
 /* Before its next item: notice workers marked asleep that run again. */

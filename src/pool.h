@@ -92,8 +92,8 @@ struct pool {
 	_Atomic unsigned long seen_seq; /* A: and seq was this */
 	_Atomic uint64_t seen_until;	/* A: too old to believe from then on */
 	_Atomic uint64_t
-		back_at;	/* A: an item that took a short time, but longer
-				than its CPU time, ended, ns; under lock */
+		back_at;	/* A: an item that took a short time ended while
+				some were lent, ns; under lock */
 	_Atomic bool grant;	/* A: the tick lets one more worker run */
 	_Atomic int nr_threads; /* A: workers and those being created */
 	_Atomic bool want;	/* A: asks the timer thread for a worker */
@@ -116,7 +116,8 @@ struct pool {
 	int peak;	       /* P: the most workers there were */
 	int next_worker_id;    /* P */
 	unsigned int look;     /* P: the tick's present round of looks */
-	bool managed;	       /* P: somebody creates a worker */
+	int seem;     /* P: workers that run, by its last looks, scaled */
+	bool managed; /* P: somebody creates a worker */
 	uint64_t recheck_at;   /* P: next look at sleepers, ns */
 	uint64_t drained_at;   /* P: though the worklist was not empty, ns */
 	unsigned int nr_taken; /* P: out of the inbox, since pace_begin() */

@@ -98,9 +98,10 @@ static bool runner_runs(struct pool *pool)
  */
 static enum cpu_idle look_at_cpu(struct pool *pool)
 {
-	uint64_t now = os_now();
+	/* Before the clock: it is not to be later than now. */
 	uint64_t back =
-		atomic_load_explicit(&pool->back_at, memory_order_relaxed);
+		atomic_load_explicit(&pool->back_at, memory_order_acquire);
+	uint64_t now = os_now();
 	uint64_t since = now;
 	uint64_t patience = now - back < NSEC_PER_MSEC ? PATIENCE_NS : 0;
 

@@ -49,13 +49,15 @@
 #include "sentinel.h"
 #include "timer.h"
 
-#define MAX_QUIET_TICKS 2
-#define PACE_TICKS	3 /* longer than an item that is no CPU hog */
-#define MAX_DOUBLINGS	20
-#define QUOTA_LOOK_NS	(1000 * NSEC_PER_MSEC)
-#define MAX_SIGHTS	64
-#define SAMPLE		8
-#define TOO_MANY	5 /* times the CPUs */
+#define MAX_QUIET_TICKS	  2
+#define PACE_TICKS	  3 /* longer than an item that is no CPU hog */
+#define MAX_DOUBLINGS	  20
+#define QUOTA_LOOK_NS	  (1000 * NSEC_PER_MSEC)
+#define MAX_SIGHTS	  64
+#define SAMPLE		  8
+#define TOO_MANY	  5 /* times the CPUs */
+#define TOO_MANY_FOR_LONG 2
+#define LOOKS		  8 /* which count together */
 
 void (*tick_topology)(void);
 void (*tick_cpus)(void);
@@ -192,12 +194,14 @@ static void look_at_unbound(struct pool *pool) REQUIRES(pool->lock)
 		see(pool, sight, n);
 		note_sights(pool, sight, n);
 	}
+	pool->seem = 0;
 	cm_looked(pool);
 }
 
 /*
  * Do so many run that some should stop at the end of their items? Of many workers a
- * few are looked at, in turn.
+ * few are looked at, in turn. By so few it may seem so when it is not: then what the
+ * last looks say together counts more.
  */
 static bool seem_too_many(struct pool *pool) REQUIRES(pool->lock)
 {
@@ -215,7 +219,9 @@ static bool seem_too_many(struct pool *pool) REQUIRES(pool->lock)
 	see(pool, sight, n);
 	for (int i = 0; i < n; i++)
 		run += sight[i].state == OS_THREAD_RUNNING;
-	return busy * run > SAMPLE * TOO_MANY * pool_cap(pool);
+	pool->seem += busy * run - pool->seem / LOOKS;
+	return busy * run > SAMPLE * TOO_MANY * pool_cap(pool) ||
+	       pool->seem > SAMPLE * LOOKS * TOO_MANY_FOR_LONG * pool_cap(pool);
 }
 
 static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)

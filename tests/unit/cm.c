@@ -427,6 +427,14 @@ static void test_who_may_lend(void **state) NO_ANALYSIS
 	cm_looked(unbound);
 	assert_int_equal(unbound->lent, 0);
 	unbound->cap++;
+	params.tick = 0;
+	assert_false(cm_may_lend(unbound));
+	/* A CPU that idles is looked for all the same. */
+	make_busy(unbound, HOUSE_CPUS);
+	sentinels[0].state = SENTINEL_OFF;
+	cm_kick(unbound);
+	assert_int_equal(sentinels[0].state, SENTINEL_ARMED);
+	params.tick = 1;
 }
 
 static void test_a_look_leaves_some_to_spare(void **state) NO_ANALYSIS

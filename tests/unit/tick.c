@@ -360,6 +360,26 @@ static void test_looks_at_all_if_too_many_run(void **state)
 	assert_int_equal(unbound->lent, 0);
 }
 
+/* Not so many that one look would be proof; but they do not become fewer. */
+static void test_looks_at_all_if_many_run_for_long(void **state)
+{
+	int run = 4 * HOUSE_CPUS, ticks = 0;
+
+	(void)state;
+	make_many(NR_MANY);
+	for (int i = run; i < NR_MANY; i++)
+		list_del(&many[i]->entry);
+	unbound->nr_workers = run + 1;
+	unbound->nr_running = run;
+	unbound->lent = run - HOUSE_CPUS;
+	while (unbound->lent && ticks++ < 50) {
+		atomic_fetch_add(&unbound->seq, 1);
+		tick();
+	}
+	assert_in_range(ticks, 3, 16);
+	assert_int_equal(unbound->nr_running, run);
+}
+
 static void next_item(int tid)
 {
 	struct worker *w = list_first(&unbound->busy, struct worker, entry);
@@ -963,6 +983,8 @@ int main(void)
 		cmocka_unit_test_setup(test_looks_at_some_of_many,
 				       setup_unbound),
 		cmocka_unit_test_setup(test_looks_at_all_if_too_many_run,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_looks_at_all_if_many_run_for_long,
 				       setup_unbound),
 		cmocka_unit_test_setup(test_a_look_at_one_that_goes_on,
 				       setup_unbound),
