@@ -110,7 +110,8 @@ static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
 	l->work = NULL;
 	l->running = NULL;
 	atomic_store_explicit(&l->done, 0, memory_order_relaxed);
-	atomic_store_explicit(&l->end, n, memory_order_relaxed);
+	/* Who sees it sees that again is of no lease before: lease_repeats(). */
+	atomic_store_explicit(&l->end, n, memory_order_release);
 	atomic_store_explicit(&l->taken, 0, memory_order_relaxed);
 	pool->lessee = w;
 	w->desc[0] = '\0';
@@ -156,17 +157,21 @@ static void put_back(struct pool *pool, struct work_struct *work)
 	pool->drained = work;
 }
 
-/* The last item has queued itself, as nobody can see: do it for everybody to see. */
+/*
+ * The last item has queued itself, as nobody can see: do it for everybody to see. Who
+ * knows of it sees the one or the other: again is cleared when the word is right.
+ */
 static void claim_repeat(struct worker *w, struct pool *pool)
 	REQUIRES(pool->lock)
 {
 	struct lease_item *item = item_of(&w->lease, w->lease.nr);
 	unsigned long idle = lease_idle_word(w);
+	bool mine = atomic_compare_exchange_strong(work_word(item->work), &idle,
+						   pwq_word(item->pwq, w->gen) |
+							   WORD_COLLIDES);
 
 	atomic_store(&w->lease.again, NULL);
-	if (!atomic_compare_exchange_strong(work_word(item->work), &idle,
-					    pwq_word(item->pwq, w->gen) |
-						    WORD_COLLIDES)) {
+	if (!mine) {
 		w->lease.rerun = true;
 		return;
 	}
@@ -223,7 +228,8 @@ static void count_running(struct worker *w, uint32_t run) NO_ANALYSIS
 		pwq_count_running(item->pwq, w->current_colour);
 }
 
-/* Look at done before end: who has done an item has queued it again before. */
+/* Look at done before end: who has done an item has queued it again before. A run that
+ * another one follows whatever comes goes on until that is over. */
 static void end_lease(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 {
 	struct lease *l = &w->lease;
@@ -233,7 +239,9 @@ static void end_lease(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	l->ended = true;
 	l->known = atomic_load_explicit(&l->end, memory_order_acquire);
 	give_back(w, pool, taken);
-	if (taken > done || l->rerun)
+	if (l->rerun)
+		done = taken - 1;
+	if (taken > done)
 		count_running(w, done);
 	count_done(l, done);
 }
@@ -265,22 +273,29 @@ bool lease_end(struct worker *w, struct pool *pool)
 
 	pool->lessee = NULL;
 	l->open = false;
-	if (l->ended) {
+	if (l->ended)
 		take_late(w, pool);
+	/* Whichever run it was that is over as well. */
+	atomic_store(&l->again, NULL);
+	if (l->ended) {
 		pool_admit_drained(pool);
 		return false;
 	}
-	atomic_store(&l->again, NULL);
 	count_done(l, atomic_load_explicit(&l->end, memory_order_relaxed));
 	if (nothing_left(pool))
 		pool_note_work(pool);
 	return true;
 }
 
+/*
+ * The item may be claimed for the lessee meanwhile, and the next lease begin, whose end
+ * is another's: so again is read last. If it is that of a later lease the item
+ * has queued itself there since taken was written.
+ */
 bool lease_repeats(struct work_struct *work, struct worker *w)
 {
+	uint32_t taken, end;
 	struct lease *l;
-	uint32_t taken;
 
 	if (!w || !worker_runs(w, work))
 		return false;
@@ -288,14 +303,19 @@ bool lease_repeats(struct work_struct *work, struct worker *w)
 	if (atomic_load(&l->again) != work)
 		return false;
 	taken = atomic_fetch_add(&l->taken, 0) & ~LEASE_ENDED;
-	return atomic_load(&l->again) == work &&
-	       atomic_load(&l->end) == taken + 1;
+	end = atomic_load(&l->end);
+	return end == taken + 1 && atomic_load(&l->again) == work;
 }
 
 bool work_pending(const struct work_struct *work)
 {
 	unsigned long word = work ? work_load(work) : 0;
 
-	return word & WORD_PENDING ||
-	       (word && lease_keeps((struct work_struct *)work, word));
+	if (word & WORD_PENDING)
+		return true;
+	if (!word)
+		return false;
+	/* If it is not kept any more its word says so. */
+	return lease_keeps((struct work_struct *)work, word) ||
+	       work_load(work) & WORD_PENDING;
 }

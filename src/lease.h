@@ -97,7 +97,8 @@ static inline unsigned long lease_idle_word(struct worker *w)
 }
 
 /* Does the worker run that item of that workqueue, as the last one of a lease, with
- * nothing behind it, and has nobody claimed it? */
+ * nothing behind it, and has nobody claimed it? All runs are taken and one is not
+ * done: a signal handler may come between two. (And the lease has not ended.) */
 static inline bool lease_may_repeat(struct worker *w,
 				    struct workqueue_struct *wq,
 				    struct work_struct *work)
@@ -119,8 +120,7 @@ static inline bool lease_may_repeat(struct worker *w,
 	       end < LEASE_RUNS &&
 	       atomic_load_explicit(work_word(work), memory_order_relaxed) ==
 		       l->idle_word &&
-	       !(atomic_load_explicit(&l->taken, memory_order_relaxed) &
-		 LEASE_ENDED) &&
+	       atomic_load_explicit(&l->taken, memory_order_relaxed) == end &&
 	       !atomic_load_explicit(&pool->inbox, memory_order_relaxed);
 }
 

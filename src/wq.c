@@ -497,9 +497,9 @@ unsigned int work_busy(struct work_struct *work)
 	life_check_early();
 	if (!queue_work_ok(work, __builtin_return_address(0)))
 		return 0;
-	word = work_load(work);
-	if (word & WORD_PENDING || lease_keeps(work, word))
+	if (work_pending(work))
 		busy |= WORK_BUSY_PENDING;
+	word = work_load(work);
 	if (word_pwq(word)) {
 		pool = pwq_pool(word_pwq(word));
 		pool_lock(pool);

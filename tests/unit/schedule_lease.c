@@ -696,6 +696,200 @@ static void test_node(void **state)
 	explore(&sc, 31);
 }
 
+/* --- what was said of a lease that is over --- */
+
+/* Item 3 queues itself, then its lease is ended while it runs. In the next one another
+ * is behind it. */
+static void outlive_a_lease(struct item *it)
+{
+	if (it->runs != 1) {
+		if (it->runs < 3)
+			sim_check(queue_on_cpu(0, 3));
+		return;
+	}
+	lock_and_unlock(NULL);
+	for (int i = 1; i <= 3; i++)
+		sim_check(queue_on_cpu(0, i == 1 ? 1 : 5 - i));
+}
+
+static void queue_3(struct item *it)
+{
+	if (!it->runs)
+		queue_on_cpu(0, 3);
+}
+
+static void spawn_outliving(void)
+{
+	items[0].body = queue_3;
+	items[3].body = outlive_a_lease;
+	sim_spawn(queue_0, NULL);
+}
+
+static void check_outliving(void)
+{
+	check_all_ran();
+	sim_check(items[3].runs == 4 && total_runs() == 7);
+}
+
+/* The next lease has as many items as the one before it would have with one run more. */
+static void refill(struct item *it)
+{
+	if (it->runs == 0)
+		queue_on_cpu(0, 3);
+	if (it->runs != 1)
+		return;
+	sim_yield();
+	for (int i = 0; i < 3; i++)
+		queue_on_cpu(0, i);
+}
+
+static void queue_3_in_its_second_run(void *arg)
+{
+	while (!items[3].runs || (items[3].runs == 1 && !items[3].inside))
+		sim_yield();
+	queue_3_elsewhere(arg);
+}
+
+static void spawn_refill(void)
+{
+	items[0].body = queue_3;
+	items[3].body = refill;
+	sim_spawn(queue_0, NULL);
+	sim_spawn(queue_3_in_its_second_run, NULL);
+}
+
+/* Whoever gave up has been seen by a run. */
+static void check_seen(void)
+{
+	check_all_ran();
+	sim_check(items[3].seen == items[3].payload);
+}
+
+static void test_the_next_lease(void **state)
+{
+	const struct sim_scenario sc = {
+		"an item that has queued itself in an ended lease",
+		build_tiny,
+		spawn_outliving,
+		check_outliving,
+		end,
+	};
+	const struct sim_scenario refilled = {
+		"an item is queued in between two leases",
+		build_tiny,
+		spawn_refill,
+		check_seen,
+		end,
+	};
+
+	(void)state;
+	explore(&sc, 101);
+	explore(&refilled, 101);
+}
+
+/* --- what is known of a requeued item while somebody claims it for the lessee --- */
+
+static void await_pending(void)
+{
+	while (!items[3].inside || !work_pending(&items[3].work))
+		sim_yield();
+}
+
+static void await_pending_and_lock(void *arg)
+{
+	while (!gate && (!items[3].inside || !work_pending(&items[3].work)))
+		sim_yield();
+	lock_and_unlock(arg);
+}
+
+static void await_pending_and_look(void *arg)
+{
+	(void)arg;
+	await_pending();
+	sim_check(work_pending(&items[3].work));
+	sim_check(!queue_on_cpu(1, 3));
+	open_gate(&items[3]);
+}
+
+static void spawn_look(void)
+{
+	spawn_lease();
+	items[3].body = requeue_and_sleep;
+	sim_spawn(await_pending_and_lock, NULL);
+	sim_spawn(await_pending_and_look, NULL);
+}
+
+static void spawn_take_back(void)
+{
+	spawn_lease();
+	items[3].body = requeue_and_sleep;
+	sim_spawn(await_pending_and_lock, NULL);
+	sim_spawn(await_pending_and_cancel, NULL);
+}
+
+static void test_requeued_and_claimed_for_the_lessee(void **state)
+{
+	const struct sim_scenario look = {
+		"a requeued item is pending all the time",
+		build_tiny,
+		spawn_look,
+		check_known,
+		end,
+	};
+	const struct sim_scenario taken = {
+		"a requeued item is taken back all the time",
+		build_tiny,
+		spawn_take_back,
+		check_all_ran,
+		end,
+	};
+
+	(void)state;
+	explore(&look, 101);
+	explore(&taken, 101);
+}
+
+/* --- signals --- */
+
+/* A handler in the worker, when its run number @n is over or begins. */
+static bool requeue_in_handler(struct worker *w)
+{
+	return lease_requeue(w, &wq, &items[0].work);
+}
+
+static void test_a_handler_between_two_runs(void **state)
+{
+	struct worker *w;
+	struct lease *l;
+
+	(void)state;
+	build();
+	w = worker_alloc(pool_of_cpu(0, false));
+	l = &w->lease;
+	publish(w, pool_of_cpu(0, false), &items[0].work, item_fn, &pwqs[0]);
+	clear_pending(w, &items[0].work);
+	*l = (struct lease){
+		.nr = 1, .end = 1, .open = true, .idle_word = lease_idle_word(w)
+	};
+	assert_true(lease_take(l, 0));
+	assert_true(requeue_in_handler(w));
+	assert_false(requeue_in_handler(w));
+	assert_true(work_pending(&items[0].work));
+	assert_true(lease_done(l, 0));
+	/* It is still to be begun. */
+	assert_false(requeue_in_handler(w));
+	assert_true(work_pending(&items[0].work));
+	assert_true(lease_take(l, 1));
+	assert_false(work_pending(&items[0].work));
+	assert_true(requeue_in_handler(w));
+	assert_true(lease_done(l, 1));
+	assert_true(lease_take(l, 2));
+	assert_false(lease_done(l, 2));
+	assert_false(requeue_in_handler(w));
+	assert_false(lease_take(l, 3));
+	worker_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -706,6 +900,9 @@ int main(void)
 		cmocka_unit_test(test_requeued_and_taken_back_at_once),
 		cmocka_unit_test(test_requeued_as_somebody_knows),
 		cmocka_unit_test(test_requeued_and_claimed),
+		cmocka_unit_test(test_requeued_and_claimed_for_the_lessee),
+		cmocka_unit_test(test_the_next_lease),
+		cmocka_unit_test(test_a_handler_between_two_runs),
 		cmocka_unit_test(test_a_lease_of_listed_items),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_order),
