@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stopped - a pusher that stops for ever between push and kick holds up nobody.
+ * stopped - a pusher that stops for ever between push and the end of his kick holds up
+ * nobody.
  *
  * src/queue.c push(), src/tick.c stop_ticking(). Two pushers, of which the first
- * may never get to its kick (a debugger, a siglongjmp); one worker, and the tick.
+ * may stop at each step of it (a debugger, a siglongjmp); one worker, and the tick.
  * A pusher kicks, which starts the tick, if it was the first or finds the tick off
  * after its push. The tick wakes a worker for what waits; it stops when nothing
  * does, and looks once more after it has said so.
@@ -16,22 +17,35 @@
 byte inbox = 0;
 byte nr_running = 0;
 bool first_idle = true;
-bool wake = false;
+bool wake = false;  /* the word; who finds it set need not wake */
+bool awake = false; /* the system call has been made */
 bool tick_on = false;
 bool pushed = false; /* the second pusher's item */
 bool ran = false;
 
+inline may_stop_here()
+{
+	if
+	:: may_stop -> goto stopped
+	:: true -> skip
+	fi
+}
+
 inline kick()
 {
-	tick_on = true;
 	if
 	:: nr_running == 0 ->
 		if
-		:: first_idle -> wake = true
+		:: first_idle && !wake ->
+			wake = true;
+			may_stop_here();
+			awake = true
 		:: else -> skip
 		fi
 	:: else -> skip
-	fi
+	fi;
+	may_stop_here();
+	tick_on = true
 }
 
 proctype pusher(bool may_stop)
@@ -40,10 +54,7 @@ proctype pusher(bool may_stop)
 
 	atomic { was_empty = (inbox == 0); inbox++;
 		pushed = pushed || !may_stop }
-	if
-	:: may_stop -> goto stopped
-	:: true -> skip
-	fi;
+	may_stop_here();
 	if
 	:: was_empty -> kick()
 #ifndef NO_LOOK_AFTER
@@ -58,7 +69,7 @@ stopped:
 proctype worker()
 {
 end:	do
-	:: wake ->
+	:: awake ->
 		first_idle = false;
 running:	nr_running++;
 		do
@@ -66,6 +77,7 @@ running:	nr_running++;
 		:: inbox == 0 -> break
 		od;
 		wake = false;
+		awake = false;
 		first_idle = true;
 		nr_running--;
 		if
@@ -78,8 +90,9 @@ running:	nr_running++;
 proctype ticker()
 {
 end:	do
-	:: tick_on && inbox > 0 && nr_running == 0 && first_idle && !wake ->
-		wake = true
+	:: tick_on && inbox > 0 && nr_running == 0 && first_idle && !awake ->
+		wake = true;
+		awake = true
 	:: tick_on && inbox == 0 ->
 		tick_on = false;
 #ifndef NO_SECOND_LOOK

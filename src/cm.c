@@ -27,7 +27,7 @@
  * running: a pusher who still saw 0 is seen in the inbox (exec.c looks again
  * after cm_start_running()), one who saw 1 arms the detectors himself. Modelled
  * in models/kick.pml. A waker stopped between P2 and P3 is made good by the
- * tick.
+ * tick, which he or the next pusher asks for (models/stopped.pml).
  */
 #include "cm.h"
 

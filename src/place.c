@@ -24,6 +24,9 @@
  * item has to wait for the CPU there, or the system puts the worker elsewhere all the
  * same, it is given up for a while.
  *
+ * All that is for pools of few CPUs. With many of them the system looks further, and
+ * knows better which one is idle.
+ *
  * Nothing here is more than a guess: all fields are written and read without an order,
  * and a worker may always run anywhere in its pool.
  */
@@ -39,6 +42,7 @@
 #define MAX_MISSES 4
 #define MISS_SKIP  64
 #define MAX_LOOKS  4
+#define FEW_CPUS   4
 
 static int lone(struct pool *pool)
 {
@@ -51,12 +55,21 @@ static void set_lone(struct pool *pool, int n)
 		atomic_store_explicit(&pool->lone, n, memory_order_relaxed);
 }
 
+/* Of many the next one is hardly the one to go to, and the system looks for an idle
+ * one itself. */
+static bool is_to_be_placed(struct pool *pool)
+{
+	return !pool_bound(pool) &&
+	       atomic_load_explicit(&pool->nr_cpus, memory_order_relaxed) <=
+		       FEW_CPUS;
+}
+
 void place_apart(struct pool *pool)
 {
 	struct worker *w = atomic_load(&pool->first_idle);
 	int here = os_cpu(), looks = 0;
 
-	if (pool_bound(pool) || !w || atomic_load(&w->wake))
+	if (!is_to_be_placed(pool) || !w || atomic_load(&w->wake))
 		return;
 	list_for_each_entry (w, &pool->idle, entry) {
 		if (atomic_load_explicit(&w->cpu, memory_order_relaxed) !=
@@ -71,16 +84,32 @@ void place_apart(struct pool *pool)
 	}
 }
 
-/* The system may move it again, but has no reason to. */
-static void move(struct pool *pool, int tid, int cpu)
+/* If the CPUs of the process have just changed that may fail. Then it is done again
+ * before the worker runs its next items (follow_pool()). */
+static void let_go(struct worker *w, int tid, struct pool *pool)
 {
-	os_thread_move(tid, cpu, NULL);
-	os_thread_move(tid, -1, worker_cpus(pool));
+	if (os_thread_move(tid, -1, worker_cpus(pool)))
+		w->moves--;
 }
 
-static void move_to(struct pool *pool, int cpu)
+/* The system may move it again, but has no reason to. */
+static void move_to(struct worker *self, struct pool *pool, int cpu)
 {
-	move(pool, 0, cpu);
+	os_thread_move(0, cpu, NULL);
+	let_go(self, 0, pool);
+}
+
+/* The same for one that runs an item. What that has chosen by itself for its thread is
+ * respected, also if it does so meanwhile. */
+static bool take_over(struct worker *w, struct pool *pool, int cpu)
+	REQUIRES(pool->lock)
+{
+	if (!os_thread_may_use(w->tid, -1, worker_cpus(pool)) ||
+	    os_thread_move(w->tid, cpu, NULL))
+		return false;
+	if (os_thread_may_use(w->tid, cpu, NULL))
+		let_go(w, w->tid, pool);
+	return true;
 }
 
 /* If one of them is here, the CPU was not idle. */
@@ -89,6 +118,9 @@ bool place_spread(struct worker *self, struct pool *pool)
 	int on[MAX_LOOKS], here = os_cpu(), n = 0;
 	struct worker *w, *shares = NULL;
 
+	if (!is_to_be_placed(pool) ||
+	    pool->nr_workers - pool->nr_idle > MAX_LOOKS + 1)
+		return false;
 	list_for_each_entry (w, &pool->busy, entry) {
 		int cpu;
 
@@ -102,12 +134,10 @@ bool place_spread(struct worker *self, struct pool *pool)
 				shares = w;
 		on[n++] = cpu;
 	}
-	if (shares)
-		move(pool, shares->tid, here);
-	return shares;
+	return shares && take_over(shares, pool, here);
 }
 
-static void move_off(struct pool *pool, int here)
+static void move_off(struct worker *self, struct pool *pool, int here)
 {
 	int nr = os_nr_cpus();
 
@@ -115,7 +145,7 @@ static void move_off(struct pool *pool, int here)
 		int cpu = (here + i) % nr;
 
 		if (pool_has_cpu(pool, cpu) && os_cpu_allowed(cpu)) {
-			move_to(pool, cpu);
+			move_to(self, pool, cpu);
 			return;
 		}
 	}
@@ -145,6 +175,8 @@ void place_woken(struct worker *w, struct pool *pool)
 	if (pool_bound(pool))
 		return;
 	come_home(w, pool);
+	if (!is_to_be_placed(pool))
+		return;
 	w->woken_seq = w->seq;
 	w->woken_at = os_now();
 	from = atomic_load_explicit(&w->woken_from, memory_order_relaxed);
@@ -156,7 +188,7 @@ void place_woken(struct worker *w, struct pool *pool)
 			      LATE_NS)
 		set_lone(pool, LONE_FEW);
 	if ((apart || lone(pool) < 0) && pool_waiting(pool))
-		move_off(pool, os_cpu());
+		move_off(w, pool, os_cpu());
 }
 
 /* What the time since it was woken says about the items. */
@@ -183,10 +215,10 @@ static void sleep_near(struct worker *w, struct pool *pool, int from)
 		if (++w->near % LOOK_EVERY)
 			return;
 		set_lone(pool, LONE - 1);
-		move_off(pool, from);
+		move_off(w, pool, from);
 	} else if (w->misses < MAX_MISSES) {
 		w->misses++;
-		move_to(pool, from);
+		move_to(w, pool, from);
 	} else if (++w->misses == MAX_MISSES + MISS_SKIP) {
 		w->misses = 0;
 	}
@@ -198,7 +230,7 @@ void place_rest(struct worker *w, struct pool *pool)
 		atomic_load_explicit(&w->woken_from, memory_order_relaxed);
 	int cpu = (int)(from >> 1) - 1;
 
-	if (pool_bound(pool))
+	if (!is_to_be_placed(pool))
 		return;
 	judge(w, pool);
 	if (from && !(from & PLACE_APART) && lone(pool) == LONE &&

@@ -45,7 +45,8 @@ struct wakes {
 
 struct tid_facts {
 	int tid;
-	int on; /* plus one */
+	int on;			/* plus one */
+	unsigned long own_cpus; /* from when, in moves, plus one */
 	bool has_state;
 	enum os_thread_state state;
 	uint64_t cpu_time;
@@ -616,6 +617,20 @@ void fake_set_waits(int tid, unsigned long n)
 void fake_set_on(int tid, int cpu)
 {
 	facts_of(tid, true)->on = cpu + 1;
+}
+
+void fake_set_own_cpus(int tid, unsigned int after)
+{
+	facts_of(tid, true)->own_cpus = fake.moves + after + 1;
+}
+
+bool os_thread_may_use(int tid, int cpu, const _Atomic unsigned long *cpus)
+{
+	struct tid_facts *f = facts_of(tid, false);
+
+	(void)cpu;
+	(void)cpus;
+	return !f || !f->own_cpus || fake.moves + 1 < f->own_cpus;
 }
 
 int os_thread_on(int tid)

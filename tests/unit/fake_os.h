@@ -167,6 +167,8 @@ void fake_set_state(int tid, enum os_thread_state state);
 void fake_set_cpu_time(int tid, uint64_t ns);
 void fake_set_waits(int tid, unsigned long n);
 void fake_set_on(int tid, int cpu);
+/* It changes its CPUs by itself, after so many calls of os_thread_move() from now. */
+void fake_set_own_cpus(int tid, unsigned int after);
 
 /* --- CPUs, process --- */
 

@@ -6,6 +6,8 @@
  */
 #include "unit/house.h"
 
+#include <errno.h>
+
 #include "place.h"
 
 HOUSE_TIMER_STUBS
@@ -246,6 +248,74 @@ static void test_spreading(void **state) NO_ANALYSIS
 	assert_true(fake.last_moved == a->tid || fake.last_moved == b->tid);
 }
 
+/* The function has bound its thread, or does so when it is just being moved. */
+static void test_what_an_item_does_to_its_thread_stays(void **state) NO_ANALYSIS
+{
+	struct worker *a = house_busy_worker(pool, NULL, NULL);
+	struct worker *b = house_busy_worker(pool, NULL, NULL);
+	unsigned long before;
+
+	(void)state;
+	fake.cpu = 3;
+	fake_set_on(a->tid, 1);
+	fake_set_on(b->tid, 1);
+	before = fake.moves;
+	fake_set_own_cpus(a->tid, 0);
+	fake_set_own_cpus(b->tid, 0);
+	assert_false(place_spread(w, pool));
+	assert_int_equal(fake.moves, before);
+	fake_set_own_cpus(a->tid, 1);
+	fake_set_own_cpus(b->tid, 1);
+	assert_true(place_spread(w, pool));
+	assert_int_equal(fake.moves, before + 1);
+}
+
+/* Many workers: to look at them takes longer than it is worth. */
+static void test_not_all_are_looked_at(void **state) NO_ANALYSIS
+{
+	(void)state;
+	fake.cpu = 3;
+	for (int i = 0; i < 6; i++)
+		fake_set_on(house_busy_worker(pool, NULL, NULL)->tid, 1);
+	assert_false(place_spread(w, pool));
+	assert_int_equal(moved_to(), -1);
+}
+
+/* Where there are many CPUs the next one is as good as any. */
+static void test_many_cpus_are_left_to_the_system(void **state) NO_ANALYSIS
+{
+	int nr = atomic_exchange(&pool->nr_cpus, 16);
+
+	(void)state;
+	fake_set_on(house_busy_worker(pool, NULL, NULL)->tid, 1);
+	fake_set_on(house_busy_worker(pool, NULL, NULL)->tid, 1);
+	fake.cpu = 3;
+	assert_false(place_spread(w, pool));
+	for (int i = 0; i < 100; i++) {
+		wake_on(1, 2, 0);
+		rest(1, USEC);
+	}
+	pool_add_work(pool, &house.item[0]);
+	wake_on(1, 1, PLACE_APART);
+	atomic_store(&pool->nr_cpus, nr);
+	assert_int_equal(fake.moves, 0);
+}
+
+/* The CPUs change in between: it must not stay bound to one. */
+static void test_a_move_that_fails_is_made_good(void **state) NO_ANALYSIS
+{
+	unsigned int moves = pool->moves;
+
+	(void)state;
+	w->moves = moves;
+	pool_add_work(pool, &house.item[0]);
+	wake_on(1, 1, PLACE_APART);
+	assert_int_equal(w->moves, moves);
+	fake.refuse_move = EINVAL;
+	wake_on(1, 1, PLACE_APART);
+	assert_int_not_equal(w->moves, moves);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +331,13 @@ int main(void)
 		cmocka_unit_test_setup(test_who_was_elsewhere_comes_first,
 				       setup),
 		cmocka_unit_test_setup(test_spreading, setup),
+		cmocka_unit_test_setup(
+			test_what_an_item_does_to_its_thread_stays, setup),
+		cmocka_unit_test_setup(test_not_all_are_looked_at, setup),
+		cmocka_unit_test_setup(test_many_cpus_are_left_to_the_system,
+				       setup),
+		cmocka_unit_test_setup(test_a_move_that_fails_is_made_good,
+				       setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
