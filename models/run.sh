@@ -52,4 +52,8 @@ expect leaving fails NO_LEAVE
 expect lease holds
 expect lease fails NO_END
 expect lease fails NO_LATE_LOOK
+expect repeat holds
+expect repeat fails NO_CLEAR
+expect repeat fails NO_ORDER
+expect repeat fails END_LAST
 exit $failed
