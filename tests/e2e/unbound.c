@@ -269,6 +269,7 @@ TEST(blocks_after_requeue_tiny, .one_cpu = true)
 		EXPECT(queue_work(tiny_wq, &queuer));
 		flush_workqueue(tiny_wq);
 	}
+	flush_workqueue(tiny_wq); /* what the last one queued */
 	linger();
 	init_tiny(tiny_again, tiny_blocks);
 	EXPECT(queue_work(tiny_wq, &queuer));
