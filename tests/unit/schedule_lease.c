@@ -789,16 +789,26 @@ static void test_the_next_lease(void **state)
 
 /* --- what is known of a requeued item while somebody claims it for the lessee --- */
 
+static bool has_requeued;
+
+static void requeue_and_tell(struct item *it)
+{
+	if (it->runs)
+		return;
+	has_requeued = queue_on_cpu(0, 3);
+	while (!gate)
+		sim_futex_wait(&gate, 0);
+}
+
 static void await_pending(void)
 {
-	while (!items[3].inside || !work_pending(&items[3].work))
+	while (!has_requeued)
 		sim_yield();
 }
 
 static void await_pending_and_lock(void *arg)
 {
-	while (!gate && (!items[3].inside || !work_pending(&items[3].work)))
-		sim_yield();
+	await_pending();
 	lock_and_unlock(arg);
 }
 
@@ -811,10 +821,17 @@ static void await_pending_and_look(void *arg)
 	open_gate(&items[3]);
 }
 
+static void await_requeue_and_cancel(void *arg)
+{
+	await_pending();
+	await_pending_and_cancel(arg);
+}
+
 static void spawn_look(void)
 {
 	spawn_lease();
-	items[3].body = requeue_and_sleep;
+	has_requeued = false;
+	items[3].body = requeue_and_tell;
 	sim_spawn(await_pending_and_lock, NULL);
 	sim_spawn(await_pending_and_look, NULL);
 }
@@ -822,9 +839,10 @@ static void spawn_look(void)
 static void spawn_take_back(void)
 {
 	spawn_lease();
-	items[3].body = requeue_and_sleep;
+	has_requeued = false;
+	items[3].body = requeue_and_tell;
 	sim_spawn(await_pending_and_lock, NULL);
-	sim_spawn(await_pending_and_cancel, NULL);
+	sim_spawn(await_requeue_and_cancel, NULL);
 }
 
 static void test_requeued_and_claimed_for_the_lessee(void **state)
