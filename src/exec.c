@@ -426,9 +426,6 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	if (cm_may_start(pool))
 		return true;
 	if (cpu_idle == CPU_IDLE && cm_may_lend(pool)) {
-		if (!pool->nr_asleep && !atomic_load(&pool->lent) &&
-		    place_spread(w, pool))
-			return false;
 		cm_lend(pool);
 		return true;
 	}

@@ -391,25 +391,6 @@ unsigned long os_my_waits(void)
 						: (unsigned long)usage.ru_nvcsw;
 }
 
-/* Counted from the name in parentheses. */
-#define STAT_PROCESSOR 37
-
-int os_thread_on(int tid)
-{
-	char buf[1024];
-	const char *p;
-
-	/* Where CPUs are pretended the kernel means other ones. */
-	if (!os_cpu_limit ||
-	    !os_read_task_file(tid, "stat", buf, sizeof(buf)) ||
-	    parse_state(buf) != OS_THREAD_RUNNING)
-		return -1;
-	p = strrchr(buf, ')');
-	for (int i = 0; p && i < STAT_PROCESSOR; i++)
-		p = strchr(p + 1, ' ');
-	return p ? atoi(p + 1) : -1;
-}
-
 void os_write_stderr(const char *buf, size_t len)
 {
 	int saved = errno;

@@ -102,8 +102,6 @@ void os_yield(void);
 uint64_t os_thread_cpu_time(int tid);
 /* How often it has gone to sleep; 0 if unknown. */
 unsigned long os_thread_waits(int tid);
-/* The CPU that it runs on, or waits for; -1 if it sleeps, or that is unknown. */
-int os_thread_on(int tid);
 /* A file of /proc about a thread of ours, as a string that is cut to fit. Returns
  * its length, 0 if it cannot be read. No cancellation point; keeps errno. */
 size_t os_read_task_file(int tid, const char *name, char *buf, size_t size);

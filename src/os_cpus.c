@@ -328,37 +328,18 @@ static int fill(cpu_set_t *set, size_t size, const _Atomic unsigned long *cpus)
 	return first;
 }
 
-/* Of os_thread_move(). Returns the CPU that the thread is to believe it is on, or -1. */
-static int choose(cpu_set_t *set, size_t size, int cpu,
-		  const _Atomic unsigned long *cpus)
-{
-	CPU_ZERO_S(size, set);
-	if (cpu >= 0)
-		CPU_SET_S(real_cpu(cpu), size, set);
-	else if (cpus)
-		cpu = fill(set, size, cpus);
-	if (cpu < 0)
-		fill(set, size, NULL);
-	return cpu;
-}
-
-bool os_thread_may_use(int tid, int cpu, const _Atomic unsigned long *cpus)
-{
-	cpu_set_t set[CMWQ_NR_CPUS / CPU_SETSIZE], has[MAX_CPUS / CPU_SETSIZE];
-	int saved = errno;
-	bool ok = get_mask(tid, has);
-
-	errno = saved;
-	choose(set, sizeof(set), cpu, cpus);
-	return ok && same_mask(set, has);
-}
-
 int os_thread_move(int tid, int cpu, const _Atomic unsigned long *cpus)
 {
 	cpu_set_t set[CMWQ_NR_CPUS / CPU_SETSIZE];
 	int saved = errno, err = 0;
 
-	cpu = choose(set, sizeof(set), cpu, cpus);
+	CPU_ZERO_S(sizeof(set), set);
+	if (cpu >= 0)
+		CPU_SET_S(real_cpu(cpu), sizeof(set), set);
+	else if (cpus)
+		cpu = fill(set, sizeof(set), cpus);
+	if (cpu < 0)
+		fill(set, sizeof(set), NULL);
 	if (topo.nr_real && (!tid || tid == (int)syscall(SYS_gettid)))
 		pretended_cpu = cpu + 1;
 	if (syscall(SYS_sched_setaffinity, tid, sizeof(set), set))

@@ -43,9 +43,6 @@ void os_look_at_cpus(void);
 /* In the same thread: is thread @tid bound to @cpu alone? -1: there is no such thread,
  * or it cannot be told. */
 int os_thread_is_bound(int tid, int cpu);
-/* Would os_thread_move() to the same change nothing? False if that cannot be told. Any
- * thread; keeps errno. */
-bool os_thread_may_use(int tid, int cpu, const _Atomic unsigned long *cpus);
 /* What was last seen. */
 void os_granted_cpus(struct cpumask *cpus);
 

@@ -10,11 +10,6 @@
  * its waker runs items himself (place_apart() also prefers a worker that was elsewhere),
  * or if items come in streams, or take long.
  *
- * Where that was not enough, because the system moved a worker later, a sentinel finds
- * a CPU idle, and whom it wakes there takes one that shares its CPU over to it, unless
- * one of them sleeps (place_spread()). The system would do so itself when a CPU gets idle, but for the
- * sentinel that keeps it busy.
- *
  * It is the other way round where items come one by one, each when the last is done,
  * and take less than a thread's way to another CPU. Then the worker is best off where
  * they are queued: it sleeps there, and is woken there. pool->lone tells these apart:
@@ -86,9 +81,9 @@ void place_apart(struct pool *pool)
 
 /* If the CPUs of the process have just changed that may fail. Then it is done again
  * before the worker runs its next items (follow_pool()). */
-static void let_go(struct worker *w, int tid, struct pool *pool)
+static void let_go(struct worker *w, struct pool *pool)
 {
-	if (os_thread_move(tid, -1, worker_cpus(pool)))
+	if (os_thread_move(0, -1, worker_cpus(pool)))
 		w->moves--;
 }
 
@@ -96,45 +91,7 @@ static void let_go(struct worker *w, int tid, struct pool *pool)
 static void move_to(struct worker *self, struct pool *pool, int cpu)
 {
 	os_thread_move(0, cpu, NULL);
-	let_go(self, 0, pool);
-}
-
-/* The same for one that runs an item. What that has chosen by itself for its thread is
- * respected, also if it does so meanwhile. */
-static bool take_over(struct worker *w, struct pool *pool, int cpu)
-	REQUIRES(pool->lock)
-{
-	if (!os_thread_may_use(w->tid, -1, worker_cpus(pool)) ||
-	    os_thread_move(w->tid, cpu, NULL))
-		return false;
-	if (os_thread_may_use(w->tid, cpu, NULL))
-		let_go(w, w->tid, pool);
-	return true;
-}
-
-/* If one of them is here, the CPU was not idle. */
-bool place_spread(struct worker *self, struct pool *pool)
-{
-	int on[MAX_LOOKS], here = os_cpu(), n = 0;
-	struct worker *w, *shares = NULL;
-
-	if (!is_to_be_placed(pool) ||
-	    pool->nr_workers - pool->nr_idle > MAX_LOOKS + 1)
-		return false;
-	list_for_each_entry (w, &pool->busy, entry) {
-		int cpu;
-
-		if (w == self)
-			continue;
-		cpu = os_thread_on(w->tid);
-		if (n == MAX_LOOKS || cpu == here || cpu < 0)
-			return false;
-		for (int i = 0; i < n; i++)
-			if (on[i] == cpu)
-				shares = w;
-		on[n++] = cpu;
-	}
-	return shares && take_over(shares, pool, here);
+	let_go(self, pool);
 }
 
 static void move_off(struct worker *self, struct pool *pool, int here)

@@ -26,10 +26,6 @@ static inline void place_note(struct worker *w, unsigned int apart)
  * elsewhere, let it be the first. */
 void place_apart(struct pool *pool) REQUIRES(pool->lock);
 
-/* This CPU was found idle though as many as may run items seem to do so. If all of
- * them do and two share a CPU, let one come here: true. */
-bool place_spread(struct worker *self, struct pool *pool) REQUIRES(pool->lock);
-
 /* The worker, without the lock, and counted as idle: when it has been woken, and before
  * it sleeps. */
 void place_woken(struct worker *w, struct pool *pool);

@@ -79,8 +79,8 @@ struct worker {
 	bool came_home;		     /* S: back in its pod, not counted yet */
 	bool requeued;		     /* S: pushed what it ran, and nobody was
 					told to look */
-	unsigned int moves;	     /* S, P while busy: pool->moves when it
-					moved; another number if it is to */
+	unsigned int moves;	     /* S: pool->moves when it moved; another
+					number if it is to */
 	_Atomic int hint_depth;	     /* A: S writes; hints in force */
 	unsigned int current_colour; /* P */
 	_Atomic int cpu;	     /* A: S writes; where it fell asleep */

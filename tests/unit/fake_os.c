@@ -45,8 +45,6 @@ struct wakes {
 
 struct tid_facts {
 	int tid;
-	int on;			/* plus one */
-	unsigned long own_cpus; /* from when, in moves, plus one */
 	bool has_state;
 	enum os_thread_state state;
 	uint64_t cpu_time;
@@ -612,32 +610,6 @@ void fake_set_cpu_time(int tid, uint64_t ns)
 void fake_set_waits(int tid, unsigned long n)
 {
 	facts_of(tid, true)->waits = n;
-}
-
-void fake_set_on(int tid, int cpu)
-{
-	facts_of(tid, true)->on = cpu + 1;
-}
-
-void fake_set_own_cpus(int tid, unsigned int after)
-{
-	facts_of(tid, true)->own_cpus = fake.moves + after + 1;
-}
-
-bool os_thread_may_use(int tid, int cpu, const _Atomic unsigned long *cpus)
-{
-	struct tid_facts *f = facts_of(tid, false);
-
-	(void)cpu;
-	(void)cpus;
-	return !f || !f->own_cpus || fake.moves + 1 < f->own_cpus;
-}
-
-int os_thread_on(int tid)
-{
-	struct tid_facts *f = facts_of(tid, false);
-
-	return f ? f->on - 1 : -1;
 }
 
 enum os_thread_state os_thread_state(int tid)

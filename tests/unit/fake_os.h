@@ -160,15 +160,12 @@ void fake_spurious(struct fake_thread *t);
 /* It ends where it waits. */
 void fake_kill(struct fake_thread *t);
 
-/* What os_thread_state(), os_thread_cpu_time(), os_thread_waits() and os_thread_on()
- * say of any tid. A thread is otherwise asleep if it waits and running if not, others
- * are unknown; CPU time and waits are otherwise 0, the CPU unknown. */
+/* What os_thread_state(), os_thread_cpu_time() and os_thread_waits() say of any
+ * tid. A thread is otherwise asleep if it waits and running if not, others are
+ * unknown; CPU time and waits are otherwise 0. */
 void fake_set_state(int tid, enum os_thread_state state);
 void fake_set_cpu_time(int tid, uint64_t ns);
 void fake_set_waits(int tid, unsigned long n);
-void fake_set_on(int tid, int cpu);
-/* It changes its CPUs by itself, after so many calls of os_thread_move() from now. */
-void fake_set_own_cpus(int tid, unsigned int after);
 
 /* --- CPUs, process --- */
 

@@ -219,78 +219,13 @@ static void test_who_was_elsewhere_comes_first(void **state) NO_ANALYSIS
 	assert_ptr_equal(pool->first_idle, other);
 }
 
-static void test_spreading(void **state) NO_ANALYSIS
-{
-	struct worker *a = house_busy_worker(pool, NULL, NULL);
-	struct worker *b = house_busy_worker(pool, NULL, NULL);
-	struct worker *c;
-
-	(void)state;
-	fake.cpu = 3;
-	/* Each has a CPU. */
-	fake_set_on(a->tid, 0);
-	fake_set_on(b->tid, 1);
-	assert_false(place_spread(w, pool));
-	/* This one was not idle. */
-	fake_set_on(a->tid, 3);
-	fake_set_on(b->tid, 3);
-	assert_false(place_spread(w, pool));
-	/* One sleeps, so another is to start. */
-	fake_set_on(a->tid, 1);
-	fake_set_on(b->tid, 1);
-	c = house_busy_worker(pool, NULL, NULL);
-	fake_set_on(c->tid, -1);
-	assert_false(place_spread(w, pool));
-	assert_int_equal(moved_to(), -1);
-	fake_set_on(c->tid, 2);
-	assert_true(place_spread(w, pool));
-	assert_int_equal(moved_to(), 3);
-	assert_true(fake.last_moved == a->tid || fake.last_moved == b->tid);
-}
-
-/* The function has bound its thread, or does so when it is just being moved. */
-static void test_what_an_item_does_to_its_thread_stays(void **state) NO_ANALYSIS
-{
-	struct worker *a = house_busy_worker(pool, NULL, NULL);
-	struct worker *b = house_busy_worker(pool, NULL, NULL);
-	unsigned long before;
-
-	(void)state;
-	fake.cpu = 3;
-	fake_set_on(a->tid, 1);
-	fake_set_on(b->tid, 1);
-	before = fake.moves;
-	fake_set_own_cpus(a->tid, 0);
-	fake_set_own_cpus(b->tid, 0);
-	assert_false(place_spread(w, pool));
-	assert_int_equal(fake.moves, before);
-	fake_set_own_cpus(a->tid, 1);
-	fake_set_own_cpus(b->tid, 1);
-	assert_true(place_spread(w, pool));
-	assert_int_equal(fake.moves, before + 1);
-}
-
-/* Many workers: to look at them takes longer than it is worth. */
-static void test_not_all_are_looked_at(void **state) NO_ANALYSIS
-{
-	(void)state;
-	fake.cpu = 3;
-	for (int i = 0; i < 6; i++)
-		fake_set_on(house_busy_worker(pool, NULL, NULL)->tid, 1);
-	assert_false(place_spread(w, pool));
-	assert_int_equal(moved_to(), -1);
-}
-
 /* Where there are many CPUs the next one is as good as any. */
 static void test_many_cpus_are_left_to_the_system(void **state) NO_ANALYSIS
 {
 	int nr = atomic_exchange(&pool->nr_cpus, 16);
 
 	(void)state;
-	fake_set_on(house_busy_worker(pool, NULL, NULL)->tid, 1);
-	fake_set_on(house_busy_worker(pool, NULL, NULL)->tid, 1);
 	fake.cpu = 3;
-	assert_false(place_spread(w, pool));
 	for (int i = 0; i < 100; i++) {
 		wake_on(1, 2, 0);
 		rest(1, USEC);
@@ -330,10 +265,6 @@ int main(void)
 		cmocka_unit_test_setup(test_late_items_end_it, setup),
 		cmocka_unit_test_setup(test_who_was_elsewhere_comes_first,
 				       setup),
-		cmocka_unit_test_setup(test_spreading, setup),
-		cmocka_unit_test_setup(
-			test_what_an_item_does_to_its_thread_stays, setup),
-		cmocka_unit_test_setup(test_not_all_are_looked_at, setup),
 		cmocka_unit_test_setup(test_many_cpus_are_left_to_the_system,
 				       setup),
 		cmocka_unit_test_setup(test_a_move_that_fails_is_made_good,
