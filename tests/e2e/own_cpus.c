@@ -47,6 +47,7 @@ TEST(items_that_bind_their_thread)
 	cpu_set_t all;
 	int nr, cpu;
 
+	need_param("cmwq.tick"); /* without it nothing starts beside these */
 	sched_getaffinity(0, sizeof(all), &all);
 	nr = CPU_COUNT(&all);
 	if (nr < 2)
