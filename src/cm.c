@@ -47,8 +47,6 @@
 #define RECHECK_INTERVAL (50 * NSEC_PER_USEC)
 /* An item that slept for less is followed by others of its kind, for all we know. */
 #define SHORT_BLOCK_NS (8 * NSEC_PER_MSEC)
-/* One worker in reserve that runs is cheaper than to wake it each time. */
-#define SLEEPERS_PER_SPARE 8
 
 struct sentinel *sentinels;
 struct bh_cpu *bh_cpus;
@@ -113,8 +111,7 @@ static void wake_idle_from(struct pool *pool, unsigned int apart)
 		return;
 	if (!pool_bound(pool))
 		place_note(w, apart);
-	if (!atomic_exchange(&w->wake, 1))
-		os_futex_wake(&w->wake, 1);
+	cm_wake_idle(pool, false);
 }
 
 void cm_wake_bh(struct pool *pool, bool again)
@@ -321,17 +318,9 @@ void cm_lend(struct pool *pool)
 	set_lent(pool, running + 1 - pool_cap(pool));
 }
 
-/* It is known now who sleeps. */
 void cm_looked(struct pool *pool)
 {
-	int cap = pool_cap(pool);
-	int spare = pool->nr_asleep / SLEEPERS_PER_SPARE;
-
-	if (!cm_may_lend(pool))
-		spare = 0;
-	else if (spare > cap)
-		spare = cap;
-	set_lent(pool, spare);
+	set_lent(pool, 0);
 }
 
 void cm_item_took(struct pool *pool, struct worker *w)
@@ -432,13 +421,13 @@ bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 		state = w->tid == known ? OS_THREAD_ASLEEP
 					: os_thread_state(w->tid);
 		if (state == OS_THREAD_ASLEEP ||
-		    (state == OS_THREAD_UNKNOWN && trust)) {
+		    (state == OS_THREAD_UNKNOWN && trust))
 			cm_saw_asleep(pool, w);
-		} else if (state == OS_THREAD_UNKNOWN)
+		else if (state == OS_THREAD_UNKNOWN)
 			sure = false;
 	}
 	if (sure)
-		set_lent(pool, 0);
+		cm_looked(pool);
 	return sure;
 }
 

@@ -102,7 +102,7 @@ void cm_lend(struct pool *pool) REQUIRES(pool->lock);
  * kind. */
 void cm_item_took(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 
-/* All busy workers have been looked at. */
+/* All busy workers have been looked at: it is known who sleeps. */
 void cm_looked(struct pool *pool) REQUIRES(pool->lock);
 
 /* Does it serve all CPUs of its pod? Where it is to keep fewer busy, one that is idle

@@ -519,10 +519,11 @@ static void follow_pool(struct worker *w, struct pool *pool)
 	os_thread_move(0, worker_cpu(pool), worker_cpus(pool));
 }
 
-static bool more_waits(struct pool *pool) REQUIRES(pool->lock)
+static bool one_waits(struct pool *pool) REQUIRES(pool->lock)
 {
-	return list_empty(&pool->worklist) ||
-	       pool->worklist.next->next != &pool->worklist;
+	const struct list *l = &pool->worklist;
+
+	return !list_empty(l) && l->next->next == l;
 }
 
 /*
@@ -533,7 +534,7 @@ static bool more_waits(struct pool *pool) REQUIRES(pool->lock)
  */
 static bool leave_reserve(struct pool *pool) REQUIRES(pool->lock)
 {
-	if (manager_is_needed(pool) && !more_waits(pool)) {
+	if (manager_is_needed(pool) && one_waits(pool)) {
 		if (!atomic_exchange(&pool->want, true))
 			timer_wake();
 		return true;

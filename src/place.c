@@ -50,13 +50,13 @@ static void set_lone(struct pool *pool, int n)
 		atomic_store_explicit(&pool->lone, n, memory_order_relaxed);
 }
 
-/* Of many the next one is hardly the one to go to, and the system looks for an idle
- * one itself. */
+/* With one CPU there is no choice. Of many the next one is hardly the one to go to, and
+ * the system looks for an idle one itself. */
 static bool is_to_be_placed(struct pool *pool)
 {
-	return !pool_bound(pool) &&
-	       atomic_load_explicit(&pool->nr_cpus, memory_order_relaxed) <=
-		       FEW_CPUS;
+	int nr = atomic_load_explicit(&pool->nr_cpus, memory_order_relaxed);
+
+	return !pool_bound(pool) && nr > 1 && nr <= FEW_CPUS;
 }
 
 void place_apart(struct pool *pool)

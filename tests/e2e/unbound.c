@@ -2,7 +2,10 @@
 /*
  * unbound.c - how many items an unbound pool runs at once: as many as CPUs,
  * more when some sleep or when nothing else helps. The same with sleepers on a
- * per-CPU pool.
+ * per-CPU pool. It runs alone: between the bursts of other programs CPUs idle, which
+ * is taken as a sign that workers sleep.
+ *
+ * parallel: no
  */
 #include "harness.h"
 

@@ -437,20 +437,6 @@ static void test_who_may_lend(void **state) NO_ANALYSIS
 	params.tick = 1;
 }
 
-static void test_a_look_leaves_some_to_spare(void **state) NO_ANALYSIS
-{
-	(void)state;
-	unbound->nr_asleep = 7;
-	cm_looked(unbound);
-	assert_int_equal(unbound->lent, 0);
-	unbound->nr_asleep = 16;
-	cm_looked(unbound);
-	assert_int_equal(unbound->lent, 2);
-	unbound->nr_asleep = 1000;
-	cm_looked(unbound);
-	assert_int_equal(unbound->lent, HOUSE_CPUS);
-}
-
 static void test_a_loan_outlives_short_items(void **state) NO_ANALYSIS
 {
 	(void)state;
@@ -655,7 +641,6 @@ int main(void)
 		cmocka_unit_test_setup(test_find_sleepers, setup),
 		cmocka_unit_test_setup(test_an_idle_cpu_is_lent, setup),
 		cmocka_unit_test_setup(test_who_may_lend, setup),
-		cmocka_unit_test_setup(test_a_look_leaves_some_to_spare, setup),
 		cmocka_unit_test_setup(test_a_loan_outlives_short_items, setup),
 		cmocka_unit_test_setup(test_loans_of_workers_that_leave, setup),
 		cmocka_unit_test_setup(test_who_is_known_is_not_lent, setup),

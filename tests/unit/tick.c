@@ -347,7 +347,7 @@ static void test_looks_at_some_of_many(void **state)
 	tick();
 	assert_int_equal(known_asleep(), NR_MANY - 2);
 	assert_int_equal(unbound->nr_running, 2);
-	assert_int_equal(unbound->lent, 2);
+	assert_int_equal(unbound->lent, 0);
 }
 
 static void test_looks_at_all_if_too_many_run(void **state)
