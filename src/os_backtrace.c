@@ -377,7 +377,9 @@ static bool stop(int tid)
 	int status;
 
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL)) {
-		give_up("ptrace was refused", errno);
+		give_up(errno == ESRCH ? "the thread is gone"
+				       : "ptrace was refused",
+			errno);
 		return false;
 	}
 	job.attached = true;

@@ -51,6 +51,8 @@ struct victim {
 };
 
 static struct os_backtrace bt;
+static struct victim victim;
+static bool running; /* the victim is, and has to be joined */
 
 static long innermost(struct victim *v)
 {
@@ -106,22 +108,25 @@ static char read_letter(int tid)
 	return now.state;
 }
 
-static void begin(struct victim *v, enum kind kind)
+static void begin(enum kind kind, void *(*function)(void *))
 {
-	memset(v, 0, sizeof(*v));
-	v->kind = kind;
-	assert_int_equal(pthread_create(&v->thread, NULL, victim_thread, v), 0);
-	while (!atomic_load(&v->there))
+	memset(&victim, 0, sizeof(victim));
+	victim.kind = kind;
+	assert_int_equal(
+		pthread_create(&victim.thread, NULL, function, &victim), 0);
+	running = true;
+	while (!atomic_load(&victim.there))
 		usleep(100);
-	while (kind != SPIN && !atomic_load(&v->done) &&
-	       read_letter(v->tid) != 'S')
+	while (kind != SPIN && !atomic_load(&victim.done) &&
+	       read_letter(victim.tid) != 'S')
 		usleep(1000);
 }
 
-static void end(struct victim *v)
+static void end(void)
 {
-	atomic_store(&v->over, true);
-	pthread_join(v->thread, NULL);
+	atomic_store(&victim.over, true);
+	pthread_join(victim.thread, NULL);
+	running = false;
 }
 
 static int setup(void **state)
@@ -133,6 +138,15 @@ static int setup(void **state)
 	fake.real_threads = true;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	return 0;
+}
+
+/* A test that was skipped, or failed, left in the middle. */
+static int teardown(void **state)
+{
+	(void)state;
+	if (running)
+		end();
 	return 0;
 }
 
@@ -152,17 +166,17 @@ static void look(int tid, unsigned int may_stop)
 }
 
 /* All levels, in order, without gaps. */
-static void check_frames(const struct victim *v)
+static void check_frames(void)
 {
 	int i = 0;
 
 	no_ptrace_no_test();
 	assert_null(bt.obstacle);
-	while (i < bt.nr && bt.frame[i] != v->returns[0])
+	while (i < bt.nr && bt.frame[i] != victim.returns[0])
 		i++;
 	for (int level = 0; level < LEVELS; level++, i++) {
 		assert_true(i < bt.nr);
-		assert_ptr_equal(bt.frame[i], v->returns[level]);
+		assert_ptr_equal(bt.frame[i], victim.returns[level]);
 	}
 	assert_true(bt.nr < LEVELS + 10);
 }
@@ -175,14 +189,14 @@ static int compare(const void *a, const void *b)
 }
 
 /* Often, so that some of it happens at a bad time. */
-static void measure(struct victim *v, const char *what)
+static void measure(const char *what)
 {
 	static uint64_t ns[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
-		os_backtrace(v->tid, ANY, &bt);
+		os_backtrace(victim.tid, ANY, &bt);
 		if (!bt.obstacle)
-			check_frames(v);
+			check_frames();
 		ns[i] = bt.stopped_ns;
 	}
 	qsort(ns, ROUNDS, sizeof(*ns), compare);
@@ -195,66 +209,61 @@ static void measure(struct victim *v, const char *what)
 
 static void test_spinning(void **state)
 {
-	struct victim v;
-
 	(void)state;
 	need_walk();
-	begin(&v, SPIN);
-	look(v.tid, ANY);
+	begin(SPIN, victim_thread);
+	look(victim.tid, ANY);
 	assert_int_equal(bt.state, 'R');
-	check_frames(&v);
-	measure(&v, "a thread that runs");
-	end(&v);
+	check_frames();
+	measure("a thread that runs");
+	end();
 }
 
 /* What was seen holds if the call is not over yet. */
 static void test_sleeping(void **state)
 {
-	struct victim v;
-
 	(void)state;
 	need_walk();
-	begin(&v, SLEEP);
+	begin(SLEEP, victim_thread);
 	for (;;) {
-		look(v.tid, ANY);
-		no_ptrace_no_test();
-		if (atomic_load(&v.done))
+		look(victim.tid, ANY);
+		if (atomic_load(&victim.done))
 			break;
+		no_ptrace_no_test();
 		if (!bt.obstacle)
-			check_frames(&v);
+			check_frames();
 	}
-	end(&v);
-	assert_int_equal(v.result, 0);
-	assert_int_equal(v.err, 0);
+	end();
+	assert_int_equal(victim.result, 0);
+	assert_int_equal(victim.err, 0);
 }
 
 /* Its call would return EINTR; if it has to, it begins again. */
 static void test_call_that_does_not_start_anew(void **state)
 {
-	struct victim v;
-
 	(void)state;
 	need_walk();
-	begin(&v, EPOLL);
-	look(v.tid, ANY);
-	if (!atomic_load(&v.done)) {
+	begin(EPOLL, victim_thread);
+	look(victim.tid, ANY);
+	if (!atomic_load(&victim.done)) {
 		assert_string_equal(bt.obstacle, "its system call would not go "
 						 "on after it");
 		assert_int_equal(bt.nr, 0);
 		assert_int_equal(bt.stopped_ns, 0);
 	}
 #if defined(__x86_64__) && defined(HAVE_WALK)
-	for (int i = 0; i < 10 && !atomic_load(&v.done); i++)
-		read_frames(v.tid, &bt);
+	for (int i = 0; i < 10 && !atomic_load(&victim.done); i++)
+		read_frames(victim.tid, &bt);
 #endif
-	end(&v);
-	assert_int_equal(v.result, 0);
-	assert_int_equal(v.err, 0);
+	end();
+	assert_int_equal(victim.result, 0);
+	assert_int_equal(victim.err, 0);
 }
 
 /* --- signals for the thread --- */
 
 static _Atomic int handled;
+static _Atomic bool enough;
 
 static void count_signal(int sig)
 {
@@ -278,7 +287,7 @@ static void *sender(void *arg)
 	struct victim *v = arg;
 	long sent;
 
-	for (sent = 0; !atomic_load(&v->over); sent++) {
+	for (sent = 0; !atomic_load(&enough); sent++) {
 		pthread_kill(v->thread, SIGUSR2);
 		while (atomic_load(&handled) <= sent)
 			;
@@ -288,22 +297,19 @@ static void *sender(void *arg)
 
 static void test_signals_arrive(void **state)
 {
-	struct victim v = { .kind = SPIN };
 	pthread_t thread;
 	void *sent;
 
 	(void)state;
 	need_walk();
 	signal(SIGUSR2, count_signal);
-	pthread_create(&v.thread, NULL, signal_thread, &v);
-	while (!atomic_load(&v.there))
-		usleep(100);
-	pthread_create(&thread, NULL, sender, &v);
+	begin(SPIN, signal_thread);
+	pthread_create(&thread, NULL, sender, &victim);
 	for (int i = 0; i < ROUNDS / 4; i++)
-		look(v.tid, ANY);
-	atomic_store(&v.over, true);
+		look(victim.tid, ANY);
+	atomic_store(&enough, true);
 	pthread_join(thread, &sent);
-	pthread_join(v.thread, NULL);
+	end();
 	assert_int_equal((long)sent, handled);
 }
 
@@ -311,22 +317,20 @@ static void test_signals_arrive(void **state)
 
 static void test_no_such_thread(void **state)
 {
-	struct victim v;
-
 	(void)state;
 	need_walk();
 	look(INT32_MAX, ANY);
 	assert_int_equal(bt.state, 0);
 	assert_string_equal(bt.obstacle, "the thread is gone");
-	begin(&v, SPIN);
-	look(v.tid, 0);
+	begin(SPIN, victim_thread);
+	look(victim.tid, 0);
 	assert_string_equal(bt.obstacle, "not asked for");
 	assert_int_equal(bt.state, 'R');
 	assert_int_equal(bt.stopped_ns, 0);
-	look(v.tid, OS_BACKTRACE_ASLEEP);
+	look(victim.tid, OS_BACKTRACE_ASLEEP);
 	assert_string_equal(bt.obstacle, "it runs, but not all the time");
 	assert_int_equal(bt.stopped_ns, 0);
-	end(&v);
+	end();
 }
 
 static void use(void *p)
@@ -378,13 +382,16 @@ static void test_broken_stack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_spinning, setup),
-		cmocka_unit_test_setup(test_sleeping, setup),
-		cmocka_unit_test_setup(test_call_that_does_not_start_anew,
-				       setup),
-		cmocka_unit_test_setup(test_signals_arrive, setup),
-		cmocka_unit_test_setup(test_no_such_thread, setup),
-		cmocka_unit_test_setup(test_broken_stack, setup),
+		cmocka_unit_test_setup_teardown(test_spinning, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sleeping, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_call_that_does_not_start_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_signals_arrive, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_no_such_thread, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_broken_stack, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
