@@ -366,6 +366,6 @@ int main(void)
 		cmocka_unit_test(test_sentinel_disarms),
 	};
 
-	sim_seed();
+	sim_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,6 +221,6 @@ int main(void)
 		cmocka_unit_test(test_waiting_across_cpus),
 	};
 
-	sim_seed();
+	sim_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -928,6 +928,6 @@ int main(void)
 		cmocka_unit_test(test_others_run_what_is_behind_a_sleeper),
 	};
 
-	sim_seed();
+	sim_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

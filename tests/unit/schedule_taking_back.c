@@ -280,6 +280,6 @@ int main(void)
 		cmocka_unit_test(test_waiting_item_lets_others_run),
 	};
 
-	sim_seed();
+	sim_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
