@@ -67,7 +67,7 @@ static void early(void)
 	if (!wiped)
 		log_warn_once("the kernel does not wipe memory on fork; _Fork "
 			      "and clone are not noticed");
-	os_nice_init();
+	os_scheduling_init();
 	os_topology_init();
 	param_parse(getenv("CMWQ_PARAMS"));
 	param_parse_debug(getenv("CMWQ_DEBUG"));

@@ -152,9 +152,24 @@ int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 /* What the program was started with: nice values count from there. */
 static int base_nice;
 
-void os_nice_init(void)
+/*
+ * The slice of workers, ns; 0: the default. If two threads have the same, the one
+ * that runs keeps its CPU from a thread that it wakes, as long as the system thinks that
+ * both have had too little, as it does beside a SCHED_IDLE thread that is runnable. The
+ * one with the longer slice does not. A worker is to give way to whom its item woke:
+ * if that queues the next item, it is there before the worker has gone to sleep.
+ */
+static uint64_t patient_slice;
+
+void os_scheduling_init(void)
 {
+	struct os_sched_attr sa = { .size = 0 };
+
 	base_nice = getpriority(PRIO_PROCESS, (id_t)getpid());
+	/* Systems before 6.12 say 0. */
+	if (!syscall(SYS_sched_getattr, 0, &sa, sizeof(sa), 0) &&
+	    sa.policy == SCHED_OTHER)
+		patient_slice = sa.runtime + sa.runtime / 8;
 }
 
 static int from_base(int nice)
@@ -179,6 +194,13 @@ static int best_nice(int wanted)
 	return best > wanted ? best : wanted;
 }
 
+static uint64_t slice_of(const struct os_thread_attr *attr)
+{
+	if (attr->punctual)
+		return PUNCTUAL_SLICE_NS;
+	return attr->idle ? 0 : patient_slice;
+}
+
 /* A nice value below the creator's takes a privilege; the policy does not. */
 static int set_policy(const struct os_thread_attr *attr)
 {
@@ -186,7 +208,7 @@ static int set_policy(const struct os_thread_attr *attr)
 		.size = sizeof(sa),
 		.policy = attr->idle ? SCHED_IDLE : SCHED_OTHER,
 		.nice = from_base(attr->nice),
-		.runtime = attr->punctual ? PUNCTUAL_SLICE_NS : 0,
+		.runtime = slice_of(attr),
 	};
 
 	/* SCHED_IDLE keeps the slice of the policy before, which may be that of

@@ -40,7 +40,8 @@ struct os_thread_attr {
 	const _Atomic unsigned long *cpus; /* those, see os_thread_move() */
 	int nice;			   /* over that of the process */
 	bool idle;			   /* SCHED_IDLE */
-	bool punctual; /* short slice and timer slack, for the tick */
+	bool punctual; /* short slice and timer slack, for the tick; others
+			  but idle ones have a slice longer than the process's */
 	size_t stack;  /* bytes */
 };
 
@@ -79,8 +80,8 @@ enum {
 	OS_LOST_CPU = 16 /* it is none of the process's */
 };
 int os_thread_setup(const struct os_thread_attr *attr);
-/* At the start: what the process's nice value is. */
-void os_nice_init(void);
+/* At the start: what the process's nice value and time slice are. */
+void os_scheduling_init(void);
 /*
  * The calling thread gets the highest priority that is allowed (SCHED_FIFO 1, or
  * else nice -20, or else the best there is), or is one as any other. What it

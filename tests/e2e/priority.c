@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * priority.c - WQ_HIGHPRI: workers of their own, as nice as is permitted; and
- * WQ_POWER_EFFICIENT, which is about where items run.
+ * priority.c - WQ_HIGHPRI: workers of their own, as nice as is permitted; the slices of
+ * workers; and WQ_POWER_EFFICIENT, which is about where items run.
  */
 #include "harness.h"
 
@@ -163,6 +163,49 @@ TEST(nice_program_without_privilege)
 	ASSERT(!setpriority(PRIO_PROCESS, 0, 15));
 	check_nice(15, 15);
 	EXPECT_EQ(log_count("was refused"), 1);
+}
+
+/* --- slices --- */
+
+/* The kernel's struct sched_attr, as of its first version. */
+struct attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/* In ns; 0 where the system does not tell. */
+static uint64_t slice_of(int tid)
+{
+	struct attr attr = { .size = sizeof(attr) };
+
+	if (syscall(SYS_sched_getattr, tid, &attr, sizeof(attr), 0))
+		return 0;
+	return attr.runtime;
+}
+
+static void check_slice(struct workqueue_struct *wq, uint64_t own)
+{
+	struct item it;
+
+	run_held(&it, wq);
+	EXPECT_OP(slice_of(it.tid), >, own);
+	EXPECT_OP(slice_of(it.tid), <, 2 * own);
+	end(&it);
+}
+
+/* Whom an item wakes goes on before its worker: what is queued then needs no wakeup. */
+TEST(workers_have_longer_slices)
+{
+	uint64_t own = slice_of(0);
+
+	if (!own)
+		skip("the system does not tell slices");
+	check_slice(system_wq, own);
+	check_slice(system_unbound_wq, own);
+	EXPECT_EQ(slice_of(0), own);
 }
 
 /* --- nobody's worker runs an item of the other kind --- */

@@ -756,7 +756,7 @@ int os_cpus_ignored(void)
 	return fake.ignored;
 }
 
-void os_nice_init(void)
+void os_scheduling_init(void)
 {
 }
 
