@@ -98,8 +98,15 @@ bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
  * one of them sleeps: the caller takes its place. */
 void cm_lend(struct pool *pool) REQUIRES(pool->lock);
 
-/* Its item is over. If that took long another one that it begins need not be of that
- * kind. */
+/*
+ * By the worker, if something is lent, or was when the last item began: about to begin
+ * one; without the lock, before and after its function (if w->began says that something
+ * is lent), how often it has slept; and that it is over. If it did not sleep, or took
+ * long, another one that the worker begins need not be a sleeper.
+ */
+void cm_item_begins(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
+void cm_count_sleeps(struct worker *w);
+void cm_item_returned(struct pool *pool, struct worker *w);
 void cm_item_took(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 
 /* All busy workers have been looked at: it is known who sleeps. */

@@ -96,10 +96,9 @@ static struct pwq *begin(struct worker *w, struct pool *pool,
 	w->desc[0] = '\0';
 	w->current_colour = word_colour(word);
 	pwq->started++;
-	w->began = unlikely(atomic_load_explicit(&pool->lent,
-						 memory_order_relaxed))
-			   ? os_now()
-			   : 0;
+	if (unlikely(w->began ||
+		     atomic_load_explicit(&pool->lent, memory_order_relaxed)))
+		cm_item_begins(pool, w);
 	publish(w, pool, work, work->func, pwq);
 	if (unlikely(atomic_load_explicit(&pwq->wq->flags,
 					  memory_order_relaxed) &
@@ -154,9 +153,13 @@ static void run_one(struct worker *w, struct pool *pool,
 	struct pwq *pwq = begin(w, pool, work, watch);
 
 	unlock(&pool->lock);
+	if (unlikely(w->began))
+		cm_count_sleeps(w);
 	errno = 0;
 	func(work);
 	check_forked();
+	if (unlikely(w->began))
+		cm_item_returned(pool, w);
 	lock(&pool->lock);
 	if (unlikely(pool->lessee))
 		lease_revoke(pool);
@@ -321,6 +324,7 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	bool mine = true;
 
 	w->lease.item = item;
+	w->began = 0;
 	while (mine && lease_pays(pool) && cm_may_continue(pool) &&
 	       lease_begin(w, pool)) {
 		if (!since)

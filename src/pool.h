@@ -92,8 +92,8 @@ struct pool {
 	_Atomic unsigned long seen_seq; /* A: and seq was this */
 	_Atomic uint64_t seen_until;	/* A: too old to believe from then on */
 	_Atomic uint64_t
-		back_at;	/* A: an item that took a short time ended while
-				some were lent, ns; under lock */
+		back_at;	/* A: an item that slept for a short time ended
+				while some were lent, ns; under lock */
 	_Atomic bool grant;	/* A: the tick lets one more worker run */
 	_Atomic int nr_threads; /* A: workers and those being created */
 	_Atomic bool want;	/* A: asks the timer thread for a worker */

@@ -95,7 +95,10 @@ struct worker {
 	struct list scheduled;	/* P: items to run after the current one */
 	struct list waiters;	/* P: flushers of the current item */
 	uint64_t idle_since;	/* P: ns */
-	uint64_t began;		/* P: its item, ns; 0: not known */
+	uint64_t began; /* S: its item, ns; 0: nothing was lent then */
+	long sleeps;	/* S: of its thread when that began, as cm.c counts */
+	bool sleeps_known; /* S: when the item before it ended */
+	bool slept;	   /* S: in its item, if began is known */
 	unsigned long tick_seq; /* P: seq when the hog clock was set */
 	uint64_t tick_cpu;	/* P: CPU time then */
 	unsigned long tick_waits;  /* P: how often it had slept then */

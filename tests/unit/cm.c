@@ -437,24 +437,72 @@ static void test_who_may_lend(void **state) NO_ANALYSIS
 	params.tick = 1;
 }
 
-static void test_a_loan_outlives_short_items(void **state) NO_ANALYSIS
+/* It runs an item in which it sleeps so often, by its own will or the library's. */
+static void run_for(struct worker *w, uint64_t ns, unsigned int waits)
+	NO_ANALYSIS
+{
+	cm_item_begins(unbound, w);
+	cm_count_sleeps(w);
+	fake.now += ns;
+	fake.my_waits += waits;
+	cm_item_returned(unbound, w);
+	cm_item_took(unbound, w);
+}
+
+static void test_a_loan_outlives_short_sleepers(void **state) NO_ANALYSIS
 {
 	(void)state;
 	fill();
 	unbound->lent = 3;
-	busy[0]->began = fake.now;
-	fake.now += 8 * NSEC_PER_MSEC - 1;
-	cm_item_took(unbound, busy[0]);
+	run_for(busy[0], 8 * NSEC_PER_MSEC - 1, 1);
 	assert_int_equal(unbound->lent, 3);
 	assert_int_equal(unbound->back_at, fake.now);
-	fake.now += 1;
+	fake.now++; /* between the items nothing counts but what the library does */
+	os_own_waits++;
+	fake.my_waits++;
+	run_for(busy[0], 8 * NSEC_PER_MSEC - 1, 1);
+	assert_int_equal(unbound->lent, 3);
+	assert_int_equal(unbound->back_at, fake.now);
+	run_for(busy[0], 8 * NSEC_PER_MSEC, 1);
+	assert_int_equal(unbound->lent, 2);
+	/* It only computed, or waited in the library. */
+	run_for(busy[0], 1, 0);
+	assert_int_equal(unbound->lent, 1);
+	os_own_waits++;
+	run_for(busy[0], 1, 1);
+	assert_int_equal(unbound->lent, 0);
+	assert_int_equal(unbound->back_at, fake.now - 8 * NSEC_PER_MSEC - 2);
+}
+
+/* Nobody knows what an item did that began before, or what its thread did before that. */
+static void test_items_that_begin_before_the_loan(void **state) NO_ANALYSIS
+{
+	(void)state;
+	fill();
+	cm_item_begins(unbound, busy[0]);
+	assert_int_equal(busy[0]->began, 0);
+	fake.my_waits++;
+	unbound->lent = 3;
 	cm_item_took(unbound, busy[0]);
 	assert_int_equal(unbound->lent, 2);
-	/* Nobody knows for how long. */
-	busy[0]->began = 0;
-	cm_item_took(unbound, busy[0]);
+	fake.my_waits++;
+	run_for(busy[0], 1, 0);
 	assert_int_equal(unbound->lent, 1);
-	assert_int_equal(unbound->back_at, fake.now - 1);
+	run_for(busy[0], 1, 1);
+	assert_int_equal(unbound->lent, 1);
+	/* It is over before its item is. */
+	cm_item_begins(unbound, busy[0]);
+	cm_count_sleeps(busy[0]);
+	unbound->lent = 0;
+	cm_item_returned(unbound, busy[0]);
+	assert_int_equal(busy[0]->began, 0);
+	/* A worker that was idle starts anew. */
+	unbound->lent = 2;
+	run_for(busy[1], 1, 1);
+	cm_leave(unbound, busy[1]);
+	fake.my_waits++;
+	run_for(busy[1], 1, 0);
+	assert_int_equal(unbound->lent, 1);
 }
 
 /* There are never more than are counted. */
@@ -641,7 +689,10 @@ int main(void)
 		cmocka_unit_test_setup(test_find_sleepers, setup),
 		cmocka_unit_test_setup(test_an_idle_cpu_is_lent, setup),
 		cmocka_unit_test_setup(test_who_may_lend, setup),
-		cmocka_unit_test_setup(test_a_loan_outlives_short_items, setup),
+		cmocka_unit_test_setup(test_a_loan_outlives_short_sleepers,
+				       setup),
+		cmocka_unit_test_setup(test_items_that_begin_before_the_loan,
+				       setup),
 		cmocka_unit_test_setup(test_loans_of_workers_that_leave, setup),
 		cmocka_unit_test_setup(test_who_is_known_is_not_lent, setup),
 		cmocka_unit_test_setup(test_unknown_states_are_trusted_or_not,

@@ -56,10 +56,82 @@ static void test_runs_again_at_start(void **state) NO_ANALYSIS
 	assert_int_equal(house.runs[1], 1);
 }
 
+/* --- an idle CPU lends an unbound pool one worker more --- */
+
+enum {
+	FIRST = HOUSE_CPUS, /* of the items that wait */
+	WAITING = 6
+};
+
+static struct {
+	uint64_t ns;	    /* each of them takes so long, */
+	unsigned int slept; /* and so many of the first ones sleep meanwhile */
+} lent;
+
+static void computing(struct work_struct *work)
+{
+	house.runs[work - house.item]++;
+	fake_park(OS_THREAD_RUNNING);
+}
+
+static void short_item(struct work_struct *work)
+{
+	house.runs[work - house.item]++;
+	fake.now += lent.ns;
+	if (work - house.item - FIRST < (long)lent.slept)
+		fake.my_waits++;
+}
+
+/* As many run as there are CPUs, others wait, and a sentinel finds its CPU idle. How
+ * many of those that wait are run? */
+static int run_on_loan(uint64_t ns, unsigned int slept) NO_ANALYSIS
+{
+	struct pool *pool;
+	int runs = 0;
+
+	house_build(WQ_UNBOUND, 16);
+	manager_thread = exec_thread;
+	pool = pool_unbound(false);
+	lent.ns = ns;
+	lent.slept = slept;
+	for (int i = 0; i < HOUSE_CPUS + 2; i++) {
+		pool_lock(pool);
+		manager_create(pool);
+		pool_unlock(pool);
+		fake_start(fake_thread(i));
+	}
+	for (int i = 0; i < FIRST + WAITING; i++) {
+		INIT_WORK(&house.item[i], i < FIRST ? computing : short_item);
+		house_queue(0, i);
+		fake_run();
+	}
+	assert_int_equal(pool->nr_running, HOUSE_CPUS);
+	atomic_store(&pool->cpu_idle, CPU_IDLE);
+	cm_wake_idle(pool, true);
+	fake_run();
+	for (int i = FIRST; i < FIRST + WAITING; i++)
+		runs += house.runs[i];
+	return runs;
+}
+
+/* The loan is for one item, unless that slept: then probably others have gone to
+ * sleep meanwhile. */
+static void test_a_loan_outlives_items_that_sleep(void **state)
+{
+	(void)state;
+	assert_int_equal(run_on_loan(NSEC_PER_MSEC, 0), 1);
+	assert_int_equal(run_on_loan(NSEC_PER_MSEC, 1), 2);
+	assert_int_equal(run_on_loan(NSEC_PER_MSEC, 3), 4);
+	assert_int_equal(run_on_loan(NSEC_PER_MSEC, WAITING), WAITING);
+	/* But for long. */
+	assert_int_equal(run_on_loan(8 * NSEC_PER_MSEC, WAITING), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs_again_at_start),
+		cmocka_unit_test(test_a_loan_outlives_items_that_sleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
