@@ -104,6 +104,15 @@ bool cm_wake_idle(struct pool *pool, bool again)
 	return true;
 }
 
+bool cm_wake_idle_here(struct pool *pool)
+{
+	struct worker *w = atomic_load(&pool->first_idle);
+
+	if (w && !pool_bound(pool) && !atomic_load(&w->wake))
+		place_note(w, PLACE_HERE);
+	return cm_wake_idle(pool, false);
+}
+
 /* The same by one who goes on running where he is. */
 static void wake_idle_from(struct pool *pool, unsigned int apart)
 {

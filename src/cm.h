@@ -56,6 +56,9 @@ void cm_kick(struct pool *pool);
  * if there is none, or it is on its way. */
 bool cm_wake_idle(struct pool *pool, bool again);
 
+/* The same by a sentinel, whose CPU is idle. */
+bool cm_wake_idle_here(struct pool *pool);
+
 /* Of a BH pool: wake who runs its items; @again even if that has been done. */
 void cm_wake_bh(struct pool *pool, bool again);
 

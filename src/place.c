@@ -10,6 +10,9 @@
  * its waker runs items himself (place_apart() also prefers a worker that was elsewhere),
  * or if items come in streams, or take long.
  *
+ * A sentinel knows that its CPU is idle, so whom it wakes goes there. The system takes a
+ * CPU on which only a sentinel runs for idle at times, and at others it does not.
+ *
  * It is the other way round where items come one by one, each when the last is done,
  * and take less than a thread's way to another CPU. Then the worker is best off where
  * they are queued: it sleeps there, and is woken there. pool->lone tells these apart:
@@ -124,10 +127,23 @@ static void come_home(struct worker *w, struct pool *pool)
 	w->came_home = true;
 }
 
+static int waker_cpu(unsigned int from)
+{
+	return (int)(from >> PLACE_SHIFT) - 1;
+}
+
+/* A sentinel says that nobody else runs there. */
+static void go_to(struct worker *w, struct pool *pool, int cpu)
+{
+	if (os_cpu() != cpu && pool_has_cpu(pool, cpu) && os_cpu_allowed(cpu) &&
+	    pool_waiting(pool))
+		move_to(w, pool, cpu);
+}
+
 void place_woken(struct worker *w, struct pool *pool)
 {
 	unsigned int from;
-	bool apart;
+	int cpu;
 
 	if (pool_bound(pool))
 		return;
@@ -137,14 +153,17 @@ void place_woken(struct worker *w, struct pool *pool)
 	w->woken_seq = w->seq;
 	w->woken_at = os_now();
 	from = atomic_load_explicit(&w->woken_from, memory_order_relaxed);
-	apart = from & PLACE_APART;
-	if (!from || os_cpu() + 1 != (int)(from >> 1))
+	cpu = waker_cpu(from);
+	if (from & PLACE_HERE)
+		go_to(w, pool, cpu);
+	if (!from || from & PLACE_HERE || os_cpu() != cpu)
 		return;
-	if (!apart && w->woken_at - atomic_load_explicit(&w->kicked_at,
-							 memory_order_relaxed) >
-			      LATE_NS)
+	if (!(from & PLACE_APART) &&
+	    w->woken_at - atomic_load_explicit(&w->kicked_at,
+					       memory_order_relaxed) >
+		    LATE_NS)
 		set_lone(pool, LONE_FEW);
-	if ((apart || lone(pool) < 0) && pool_waiting(pool))
+	if ((from & PLACE_APART || lone(pool) < 0) && pool_waiting(pool))
 		move_off(w, pool, os_cpu());
 }
 
@@ -185,13 +204,13 @@ void place_rest(struct worker *w, struct pool *pool)
 {
 	unsigned int from =
 		atomic_load_explicit(&w->woken_from, memory_order_relaxed);
-	int cpu = (int)(from >> 1) - 1;
+	int cpu = waker_cpu(from);
 
 	if (!is_to_be_placed(pool))
 		return;
 	judge(w, pool);
-	if (from && !(from & PLACE_APART) && lone(pool) == LONE &&
-	    pool_has_cpu(pool, cpu))
+	if (from && !(from & (PLACE_APART | PLACE_HERE)) &&
+	    lone(pool) == LONE && pool_has_cpu(pool, cpu))
 		sleep_near(w, pool, cpu);
 	atomic_store_explicit(&w->cpu, os_cpu(), memory_order_relaxed);
 	atomic_store_explicit(&w->woken_from, 0, memory_order_relaxed);

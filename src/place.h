@@ -7,17 +7,20 @@
 #include "pool.h"
 #include "worker.h"
 
-#define PLACE_APART 1U /* with the CPU: whoever woke it runs items himself */
+/* With the CPU, plus one: */
+#define PLACE_APART 1U /* whoever woke it runs items himself */
+#define PLACE_HERE  2U /* nobody runs there */
+#define PLACE_SHIFT 2
 
 /* By whoever is about to wake the worker, and goes on where he is. Any thread, even in
  * a signal handler. */
-static inline void place_note(struct worker *w, unsigned int apart)
+static inline void place_note(struct worker *w, unsigned int flag)
 {
 	unsigned int from = (unsigned int)os_cpu() + 1;
 
-	atomic_store_explicit(&w->woken_from, from << 1 | apart,
+	atomic_store_explicit(&w->woken_from, from << PLACE_SHIFT | flag,
 			      memory_order_relaxed);
-	if (!apart)
+	if (!flag)
 		atomic_store_explicit(&w->kicked_at, os_now(),
 				      memory_order_relaxed);
 }

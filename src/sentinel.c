@@ -143,7 +143,8 @@ static int wake_one(int cpu)
 		}
 		atomic_store(&pool->cpu_idle,
 			     pool_bound(pool) ? CPU_MAYBE : idle);
-		if (cm_wake_idle(pool, false))
+		if (idle == CPU_IDLE ? cm_wake_idle_here(pool)
+				     : cm_wake_idle(pool, false))
 			return 0;
 	}
 	return vain;

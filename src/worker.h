@@ -85,22 +85,21 @@ struct worker {
 	unsigned int current_colour; /* P */
 	_Atomic int cpu;	     /* A: S writes; where it fell asleep */
 	_Atomic unsigned int
-		woken_from;	    /* A: where its waker goes on, plus one,
-					    times two; PLACE_APART; or 0 */
+		woken_from; /* A: where its waker was, or 0; see place.h */
 	_Atomic uint64_t kicked_at; /* A: and since when that is, ns */
 	uint64_t woken_at;	    /* S: ns */
 	unsigned long woken_seq;    /* S: its seq then */
-	unsigned int near;	/* S: slept where its items are queued, times */
-	unsigned int misses;	/* S: was not woken there, times in a row */
-	struct list scheduled;	/* P: items to run after the current one */
-	struct list waiters;	/* P: flushers of the current item */
-	uint64_t idle_since;	/* P: ns */
-	uint64_t began; /* S: its item, ns; 0: nothing was lent then */
-	long sleeps;	/* S: of its thread when that began, as cm.c counts */
-	bool sleeps_known; /* S: when the item before it ended */
-	bool slept;	   /* S: in its item, if began is known */
-	unsigned long tick_seq; /* P: seq when the hog clock was set */
-	uint64_t tick_cpu;	/* P: CPU time then */
+	unsigned int near;     /* S: slept where its items are queued, times */
+	unsigned int misses;   /* S: was not woken there, times in a row */
+	struct list scheduled; /* P: items to run after the current one */
+	struct list waiters;   /* P: flushers of the current item */
+	uint64_t idle_since;   /* P: ns */
+	uint64_t began;	       /* S: its item, ns; 0: nothing was lent then */
+	long sleeps; /* S: of its thread when that began, as cm.c counts */
+	bool sleeps_known;	   /* S: when the item before it ended */
+	bool slept;		   /* S: in its item, if began is known */
+	unsigned long tick_seq;	   /* P: seq when the hog clock was set */
+	uint64_t tick_cpu;	   /* P: CPU time then */
 	unsigned long tick_waits;  /* P: how often it had slept then */
 	unsigned long watch_seq;   /* P: seq when the watchdog saw it first */
 	unsigned long watch_waits; /* P: how often it had slept then */

@@ -438,8 +438,8 @@ static void test_who_may_lend(void **state) NO_ANALYSIS
 }
 
 /* It runs an item in which it sleeps so often, by its own will or the library's. */
-static void run_for(struct worker *w, uint64_t ns, unsigned int waits)
-	NO_ANALYSIS
+static void run_for(struct worker *w, uint64_t ns,
+		    unsigned int waits) NO_ANALYSIS
 {
 	cm_item_begins(unbound, w);
 	cm_count_sleeps(w);

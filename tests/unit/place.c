@@ -81,6 +81,32 @@ static void test_nothing_waits_any_more(void **state)
 	assert_int_equal(moved_to(), -1);
 }
 
+/* A sentinel knows that nobody else runs where it is. */
+static void test_to_an_idle_cpu(void **state) NO_ANALYSIS
+{
+	(void)state;
+	wake_on(1, 2, PLACE_HERE);
+	assert_int_equal(moved_to(), -1); /* nothing waits */
+	pool_add_work(pool, &house.item[0]);
+	wake_on(1, 2, PLACE_HERE);
+	assert_int_equal(moved_to(), 1);
+	wake_on(1, 1, PLACE_HERE);
+	assert_int_equal(moved_to(), -1);
+	/* It says nothing about how items come, or where they are queued. */
+	pool->lone = 16;
+	fake.now += NSEC_PER_MSEC;
+	wake_on(1, 1, PLACE_HERE);
+	assert_int_equal(pool->lone, 16);
+	rest(0, 0);
+	wake_on(1, 2, PLACE_HERE);
+	assert_int_equal(moved_to(), 1);
+	rest(1, USEC);
+	assert_int_equal(moved_to(), -1);
+	fake_set_cpus(4, 0xc);
+	wake_on(1, 2, PLACE_HERE); /* has just been lost */
+	assert_int_equal(moved_to(), -1);
+}
+
 static void test_bound_workers_stay(void **state) NO_ANALYSIS
 {
 	(void)state;
@@ -256,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_apart_from_who_runs_items, setup),
 		cmocka_unit_test_setup(test_nothing_waits_any_more, setup),
+		cmocka_unit_test_setup(test_to_an_idle_cpu, setup),
 		cmocka_unit_test_setup(test_bound_workers_stay, setup),
 		cmocka_unit_test_setup(
 			test_lone_items_are_run_where_they_are_queued, setup),

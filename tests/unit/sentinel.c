@@ -9,6 +9,7 @@
  */
 #include "unit/house.h"
 
+#include "place.h"
 #include "sentinel.h"
 
 HOUSE_TIMER_STUBS
@@ -312,6 +313,9 @@ static void test_yields_to_see_whether_its_cpu_is_idle(void **state)
 	assert_int_equal(pool_unbound(false)->cpu_idle, CPU_IDLE);
 	assert_int_equal(idle->wake, 1);
 	assert_int_equal(fake_wakes(&idle->wake), 1);
+	/* Who is woken comes here. */
+	assert_int_equal(idle->woken_from,
+			 (CPU + 1) << PLACE_SHIFT | PLACE_HERE);
 }
 
 static void test_is_not_sure_if_others_run(void **state)
@@ -323,6 +327,7 @@ static void test_is_not_sure_if_others_run(void **state)
 	fake_start(thread);
 	assert_int_equal(pool_unbound(false)->cpu_idle, CPU_MAYBE);
 	assert_int_equal(idle->wake, 1);
+	assert_int_equal(idle->woken_from, 0);
 }
 
 /* Where items that block a short time have just ended others will. */
