@@ -8,7 +8,8 @@
  *
  *  - read the states of the busy workers: those asleep leave nr_running, those
  *    marked that run again come back. In an unbound pool that starts items, of a
- *    few of them, to see whether too many run;
+ *    few of them, to see whether too many run. None where by their CPU clocks all
+ *    have computed since the last tick;
  *  - CPU hogs: an item of a bound pool that used cpu_intensive_thresh_us of CPU
  *    since it was first seen, or since it last slept, holds up no others from
  *    then on, and is counted by its function (hog.c);
@@ -23,7 +24,9 @@
  * that compute take longer with each worker, not less long. But one may wait for
  * another that has not started, in a way that nobody sees. So there is one worker
  * more for the pool that has been stuck for longest, then, if that did not help,
- * for the next after twice the time, and so on: ten in twelve seconds.
+ * for the next after twice the time, and so on: ten in twelve seconds. There, too, each
+ * tick takes time from the items. While pools that are short of quota do nothing but
+ * compute the ticks are 16 ms apart, and who sleeps then may be found so late.
  *
  * Of BH pools it only repeats the wakeup, and creates the thread.
  *
@@ -58,6 +61,8 @@
 #define TOO_MANY	  5 /* times the CPUs */
 #define TOO_MANY_FOR_LONG 2
 #define LOOKS		  8 /* which count together */
+#define OLD_NS		  (5 * TICK_NS)
+#define MAX_PAUSE_NS	  (4 * TICK_NS)
 
 void (*tick_topology)(void);
 void (*tick_cpus)(void);
@@ -65,7 +70,9 @@ void (*tick_watchdog)(uint64_t now, bool begins);
 
 /* All of these: timer thread. */
 static uint64_t next_tick;  /* 0: none is to come */
+static uint64_t pause_ns;   /* from one to the next */
 static bool begins;	    /* it is the first */
+static bool calm;	    /* all that is at work computes, short of quota */
 static uint64_t next_quota; /* look at it */
 static int quiet_ticks;
 static struct pool *most_stuck; /* of those that are short of quota */
@@ -233,6 +240,67 @@ static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
 		look_at_unbound(pool);
 }
 
+/*
+ * Has it used seven eighths of the time since the last look, or more? Then it is
+ * awake, or has been until just now. To read that takes 0.5 us, its state 5.
+ */
+static bool has_computed(const struct sight *s, uint64_t now)
+{
+	uint64_t cpu = os_thread_cpu_time(s->tid);
+	struct worker *w = s->w;
+	uint64_t span = now - w->clock_at, before = w->clock_cpu;
+	bool known = w->clock_tid == s->tid && span < OLD_NS;
+
+	w->clock_tid = s->tid;
+	w->clock_cpu = cpu;
+	w->clock_at = now;
+	return known && cpu > before && cpu - before >= span - span / 8;
+}
+
+/*
+ * Is an unbound pool to be left alone? As many run as may, nobody is marked or believed
+ * asleep, and by their CPU clocks all compute. If the lock is taken its workers are at
+ * it, and are not to be held up if they get on.
+ */
+static bool all_compute(struct pool *pool, bool stuck, uint64_t now)
+{
+	struct sight sight[MAX_SIGHTS];
+	bool all = true;
+	int n = MAX_SIGHTS;
+
+	if (pool_bound(pool) ||
+	    atomic_load_explicit(&pool->lent, memory_order_relaxed) ||
+	    atomic_load(&pool->nr_running) < pool_cap(pool) ||
+	    pool->stuck_ticks + stuck >= PACE_TICKS)
+		return false;
+	if (!lock_try(&pool->lock))
+		return !stuck;
+	if (!pool->lessee && !pool->nr_asleep) {
+		pool->look++;
+		n = choose(pool, sight, MAX_SIGHTS);
+	}
+	unlock(&pool->lock);
+	if (n == MAX_SIGHTS)
+		return false;
+	for (int i = 0; i < n; i++)
+		all &= has_computed(&sight[i], now);
+	return all;
+}
+
+static bool goes_well(struct pool *pool, uint64_t now)
+{
+	unsigned long seq = atomic_load(&pool->seq);
+	bool stuck = seq == pool->tick_seq;
+
+	if (!all_compute(pool, stuck, now))
+		return false;
+	pool->tick_seq = seq;
+	pool->stuck_ticks = stuck ? pool->stuck_ticks + 1 : 0;
+	if (!stuck)
+		pool->mayday_at = 0;
+	return true;
+}
+
 static void start_one(struct pool *pool)
 {
 	if (cm_wake_idle(pool, true))
@@ -308,13 +376,14 @@ static bool keeps_up(struct pool *pool)
 }
 
 /* Returns whether the pool needs the tick. */
-static bool tick_pool(struct pool *pool)
+static bool tick_pool(struct pool *pool, uint64_t now)
 {
 	bool waiting = pool_waiting(pool);
 
 	if (pool->bh) {
 		if (waiting)
 			cm_wake_bh(pool, true);
+		calm &= !waiting;
 		return waiting;
 	}
 	if (!waiting)
@@ -323,8 +392,11 @@ static bool tick_pool(struct pool *pool)
 	if (!waiting &&
 	    (!pool_bound(pool) || atomic_load(&pool->nr_running) <= 0))
 		return false;
-	if (keeps_up(pool))
+	if (keeps_up(pool) || goes_well(pool, now)) {
+		calm &= cap_is_short(pool);
 		return true;
+	}
+	calm = false;
 	pool_lock(pool);
 	look_at_workers(pool);
 	if (!list_empty(&pool->worklist))
@@ -392,12 +464,18 @@ static bool tick(uint64_t now)
 	struct pool *pool;
 	bool active = false;
 
+	calm = true;
 	for_each_pool (pool)
-		if (tick_pool(pool))
+		if (tick_pool(pool, now))
 			active = true;
 	grant_beyond_quota(now);
 	hog_report();
 	sentinel_rearm_resting();
+	if (!calm || !active)
+		pause_ns = TICK_NS;
+	else if (pause_ns < MAX_PAUSE_NS)
+		pause_ns *= 2;
+	next_tick = now + pause_ns;
 	return active;
 }
 
@@ -498,7 +576,8 @@ static bool begin(uint64_t now)
 {
 	if (next_tick)
 		return false;
-	next_tick = now + TICK_NS;
+	pause_ns = TICK_NS;
+	next_tick = now + pause_ns;
 	begins = true;
 	return true;
 }

@@ -101,6 +101,9 @@ struct worker {
 	unsigned long tick_seq;	   /* P: seq when the hog clock was set */
 	uint64_t tick_cpu;	   /* P: CPU time then */
 	unsigned long tick_waits;  /* P: how often it had slept then */
+	int clock_tid;		   /* T: whose CPU time the tick has read */
+	uint64_t clock_cpu;	   /* T: which was that */
+	uint64_t clock_at;	   /* T: then, ns */
 	unsigned long watch_seq;   /* P: seq when the watchdog saw it first */
 	unsigned long watch_waits; /* P: how often it had slept then */
 	uint64_t watch_cpu;	   /* P: CPU time then */
