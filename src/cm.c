@@ -212,6 +212,18 @@ static bool worth_waking(struct pool *pool, int running)
 	return may_start(pool, running) && (!running || !pool_is_tiny(pool));
 }
 
+/*
+ * Something was queued behind the one worker that runs. Where that ends soon, as far as
+ * is known, and whoever queued waits for it, the way of another one from his CPU would
+ * take longer. If it blocks, this CPU idles as soon as the caller waits, and the
+ * sentinel is told to look; if he does not wait, the tick.
+ */
+static bool is_left(struct pool *pool)
+{
+	return param_get(sentinel) && serves_all(pool) && place_leaves(pool) &&
+	       atomic_load(&sentinels[os_cpu()].state) != SENTINEL_REFUSED;
+}
+
 void cm_kick(struct pool *pool)
 {
 	int running = atomic_load(&pool->nr_running);
@@ -219,6 +231,11 @@ void cm_kick(struct pool *pool)
 	if (unlikely(pool->bh)) {
 		cm_wake_bh(pool, false);
 		cm_start_tick();
+		return;
+	}
+	if (running == 1 && !pool_is_tiny(pool) && is_left(pool)) {
+		cm_start_tick();
+		arm_one(os_cpu(), true);
 		return;
 	}
 	if (worth_waking(pool, running)) {

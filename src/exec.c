@@ -396,6 +396,7 @@ static void run_items(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		if (list_empty(&pool->worklist) || unlikely(w->requeued)) {
 			w->requeued = false;
 			pool_drain(pool);
+			place_drained(w, pool);
 			watch = true;
 		}
 		if (unlikely(pool->nr_asleep))

@@ -22,6 +22,11 @@
  * item has to wait for the CPU there, or the system puts the worker elsewhere all the
  * same, it is given up for a while.
  *
+ * Where that is so, whoever waits for an item is often back before its worker sleeps, and
+ * what he queues then is left to that worker if it went to work on the same CPU:
+ * another one's way there takes ten times as long as the item. What so follows is
+ * counted with the lone items; and if it is late, that ends it as well.
+ *
  * All that is for pools of few CPUs. With many of them the system looks further, and
  * knows better which one is idle.
  *
@@ -140,23 +145,10 @@ static void go_to(struct worker *w, struct pool *pool, int cpu)
 		move_to(w, pool, cpu);
 }
 
-void place_woken(struct worker *w, struct pool *pool)
+/* It may have been put beside whoever woke it. */
+static void part(struct worker *w, struct pool *pool, unsigned int from)
 {
-	unsigned int from;
-	int cpu;
-
-	if (pool_bound(pool))
-		return;
-	come_home(w, pool);
-	if (!is_to_be_placed(pool))
-		return;
-	w->woken_seq = w->seq;
-	w->woken_at = os_now();
-	from = atomic_load_explicit(&w->woken_from, memory_order_relaxed);
-	cpu = waker_cpu(from);
-	if (from & PLACE_HERE)
-		go_to(w, pool, cpu);
-	if (!from || from & PLACE_HERE || os_cpu() != cpu)
+	if (!from || os_cpu() != waker_cpu(from))
 		return;
 	if (!(from & PLACE_APART) &&
 	    w->woken_at - atomic_load_explicit(&w->kicked_at,
@@ -167,15 +159,75 @@ void place_woken(struct worker *w, struct pool *pool)
 		move_off(w, pool, os_cpu());
 }
 
+static void note_where(struct pool *pool)
+{
+	int here = os_cpu() + 1;
+
+	if (atomic_load_explicit(&pool->at, memory_order_relaxed) != here)
+		atomic_store_explicit(&pool->at, here, memory_order_relaxed);
+}
+
+void place_woken(struct worker *w, struct pool *pool)
+{
+	unsigned int from;
+
+	if (pool_bound(pool))
+		return;
+	come_home(w, pool);
+	if (!is_to_be_placed(pool))
+		return;
+	w->woken_seq = w->seq;
+	w->woken_at = os_now();
+	w->followed = 0;
+	from = atomic_load_explicit(&w->woken_from, memory_order_relaxed);
+	if (from & PLACE_HERE)
+		go_to(w, pool, waker_cpu(from));
+	else
+		part(w, pool, from);
+	if (pool_waiting(pool))
+		note_where(pool);
+}
+
+bool place_leaves(struct pool *pool)
+{
+	if (!is_to_be_placed(pool))
+		return false;
+	atomic_store_explicit(&pool->behind_at, os_now(), memory_order_relaxed);
+	return lone(pool) == LONE &&
+	       atomic_load_explicit(&pool->at, memory_order_relaxed) ==
+		       os_cpu() + 1;
+}
+
+void place_followed(struct worker *w, struct pool *pool)
+{
+	uint64_t since =
+		atomic_load_explicit(&pool->behind_at, memory_order_relaxed);
+	const struct list *l = &pool->worklist;
+	int n = lone(pool);
+
+	atomic_store_explicit(&pool->behind_at, 0, memory_order_relaxed);
+	if (list_empty(l))
+		return;
+	note_where(pool);
+	if (os_now() - since > LATE_NS) {
+		set_lone(pool, LONE_FEW);
+	} else if (l->next->next == l) {
+		w->followed++;
+		set_lone(pool, n < LONE ? n + 1 : LONE);
+	}
+}
+
 /* What the time since it was woken says about the items. */
 static void judge(struct worker *w, struct pool *pool)
 {
 	unsigned long items = w->seq - w->woken_seq;
+	uint64_t brief = BRIEF_NS * (1 + w->followed);
 	int n = lone(pool);
 
 	if (!items)
 		return;
-	if (items <= LONE_ITEMS && w->idle_since - w->woken_at < BRIEF_NS) {
+	if (items <= LONE_ITEMS + w->followed &&
+	    w->idle_since - w->woken_at < brief) {
 		set_lone(pool, n < LONE ? n + 1 : LONE);
 	} else {
 		n -= LONE_OTHER;

@@ -29,6 +29,23 @@ static inline void place_note(struct worker *w, unsigned int flag)
  * elsewhere, let it be the first. */
 void place_apart(struct pool *pool) REQUIRES(pool->lock);
 
+/*
+ * Something was queued while one worker runs an item: is it to be left to him? Then it
+ * is as in a pool of one CPU. Any thread, even in a signal handler.
+ */
+bool place_leaves(struct pool *pool);
+
+/* The worker has ended an item and drained the inbox behind it. */
+void place_followed(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
+
+static inline void place_drained(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	if (unlikely(atomic_load_explicit(&pool->behind_at,
+					  memory_order_relaxed)))
+		place_followed(w, pool);
+}
+
 /* The worker, without the lock, and counted as idle: when it has been woken, and before
  * it sleeps. */
 void place_woken(struct worker *w, struct pool *pool);

@@ -86,7 +86,10 @@ struct pool {
 	_Atomic int lent;      /* A: of those counted in nr_running so many are
 				asleep, nobody has looked who; under lock */
 	_Atomic int lone;      /* A: workers; see place.c */
-	_Atomic int runner;    /* A: thread last counted, if it has not left
+	_Atomic int at; /* A: workers; where one went to work, plus one */
+	_Atomic uint64_t behind_at; /* A: pushers; when one was left behind who
+				       runs, ns; 0: that has been seen */
+	_Atomic int runner;	 /* A: thread last counted, if it has not left
 				   the pool, or 0; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
 	_Atomic unsigned long seen_seq; /* A: and seq was this */

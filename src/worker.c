@@ -41,6 +41,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->woken_from = 0;
 	worker->woken_at = 0;
 	worker->woken_seq = 0;
+	worker->followed = 0;
 	worker->near = 0;
 	worker->misses = 0;
 	worker->lease.open = false;

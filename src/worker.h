@@ -89,6 +89,7 @@ struct worker {
 	_Atomic uint64_t kicked_at; /* A: and since when that is, ns */
 	uint64_t woken_at;	    /* S: ns */
 	unsigned long woken_seq;    /* S: its seq then */
+	unsigned long followed;	    /* S: items that came while it ran one */
 	unsigned int near;     /* S: slept where its items are queued, times */
 	unsigned int misses;   /* S: was not woken there, times in a row */
 	struct list scheduled; /* P: items to run after the current one */

@@ -309,6 +309,38 @@ static void test_arming_an_unbound_pool(void **state)
 	unbound->nr_cpus = HOUSE_CPUS;
 }
 
+/* Where items come one by one and are short, the one that runs takes the next: if it
+ * blocks, this CPU idles. */
+static void test_kick_leaves_it_to_who_runs(void **state)
+{
+	struct worker *u = house_idle_worker(unbound);
+
+	(void)state;
+	unbound->nr_running = 1;
+	fake.cpu = 2;
+	atomic_store(&unbound->lone, 16);
+	atomic_store(&unbound->at, 3);
+	set_sentinels(SENTINEL_OFF);
+	cm_kick(unbound);
+	assert_int_equal(u->wake, 0);
+	assert_true(tick_on);
+	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_ARMED,
+			 SENTINEL_OFF);
+	/* Not if two run, if nobody would look, or somewhere else. */
+	unbound->nr_running = 2;
+	cm_kick(unbound);
+	assert_int_equal(u->wake, 1);
+	unbound->nr_running = 1;
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&u->wake, 0);
+		set_sentinels(i ? SENTINEL_OFF : SENTINEL_REFUSED);
+		params.sentinel = i != 1;
+		fake.cpu = i == 2 ? 1 : 2;
+		cm_kick(unbound);
+		assert_int_equal(u->wake, 1);
+	}
+}
+
 static void test_arming_a_resting_sentinel(void **state)
 {
 	(void)state;
@@ -681,6 +713,7 @@ int main(void)
 		cmocka_unit_test_setup(test_watch_wakes_a_second_worker, setup),
 		cmocka_unit_test_setup(test_arming_a_bound_pool, setup),
 		cmocka_unit_test_setup(test_arming_an_unbound_pool, setup),
+		cmocka_unit_test_setup(test_kick_leaves_it_to_who_runs, setup),
 		cmocka_unit_test_setup(test_arming_a_resting_sentinel, setup),
 		cmocka_unit_test_setup(test_absent_sentinel_is_asked_for,
 				       setup),

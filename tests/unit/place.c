@@ -262,6 +262,106 @@ static void test_many_cpus_are_left_to_the_system(void **state) NO_ANALYSIS
 	assert_int_equal(fake.moves, 0);
 }
 
+/* --- what is queued while one runs --- */
+
+/* Queued on that CPU while the worker runs an item; how long until it looks. */
+static bool follow(int cpu, int items, uint64_t ns) NO_ANALYSIS
+{
+	bool left;
+
+	fake.cpu = cpu;
+	left = place_leaves(pool);
+	fake.now += ns;
+	for (int i = 0; i < items; i++)
+		pool_add_work(pool, &house.item[i]);
+	place_drained(w, pool);
+	for (int i = 0; i < items; i++)
+		pool_del_work(pool, &house.item[i]);
+	w->seq += (unsigned long)items;
+	return left;
+}
+
+static void start_following(void) NO_ANALYSIS
+{
+	pool_add_work(pool, &house.item[0]);
+	wake_on(1, 1, 0);
+	pool_del_work(pool, &house.item[0]);
+}
+
+static void learn(void)
+{
+	int rounds = 0;
+
+	start_following();
+	while (!follow(1, 1, USEC))
+		assert_true(++rounds < 100);
+	assert_in_range(rounds, 10, 20);
+}
+
+static void test_followers_are_left_to_who_runs(void **state)
+{
+	(void)state;
+	learn();
+	for (int i = 0; i < 1000; i++)
+		assert_true(follow(1, 1, 10 * USEC));
+	/* From elsewhere the way is as far as to an idle one. */
+	fake.cpu = 2;
+	assert_false(place_leaves(pool));
+}
+
+/* A worker that has run very many, one after another, sleeps where they are queued. */
+static void test_followers_are_lone_items(void **state)
+{
+	(void)state;
+	learn();
+	for (int i = 0; i < 1000; i++)
+		follow(1, 1, 10 * USEC);
+	rest(0, USEC);
+	assert_int_equal(moved_to(), -1);
+	start_following();
+	assert_true(follow(1, 1, USEC));
+}
+
+static void test_a_late_follower_ends_it(void **state)
+{
+	(void)state;
+	learn();
+	assert_true(follow(1, 1, 1000 * USEC));
+	for (int i = 0; i < 16; i++)
+		assert_false(follow(1, 1, USEC));
+}
+
+static void test_crowds_do_not_follow(void **state)
+{
+	(void)state;
+	start_following();
+	for (int i = 0; i < 100; i++)
+		assert_false(follow(1, 3, USEC));
+	/* Nor what is gone before anybody looks. */
+	for (int i = 0; i < 100; i++)
+		assert_false(follow(1, 0, USEC));
+}
+
+static void test_followers_elsewhere(void **state)
+{
+	struct pool *bound = pool_of_cpu(1, false);
+	int nr = atomic_exchange(&pool->nr_cpus, 16);
+
+	(void)state;
+	atomic_store(&pool->lone, 16);
+	atomic_store(&pool->at, 2);
+	fake.cpu = 1;
+	assert_false(place_leaves(pool));
+	atomic_store(&pool->nr_cpus, 1);
+	assert_false(place_leaves(pool));
+	atomic_store(&pool->nr_cpus, nr);
+	assert_true(place_leaves(pool));
+	atomic_store(&bound->lone, 16);
+	atomic_store(&bound->at, 2);
+	assert_false(place_leaves(bound));
+	assert_int_equal(bound->behind_at, 0);
+}
+
 /* The CPUs change in between: it must not stay bound to one. */
 static void test_a_move_that_fails_is_made_good(void **state) NO_ANALYSIS
 {
@@ -294,6 +394,12 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_many_cpus_are_left_to_the_system,
 				       setup),
+		cmocka_unit_test_setup(test_followers_are_left_to_who_runs,
+				       setup),
+		cmocka_unit_test_setup(test_followers_are_lone_items, setup),
+		cmocka_unit_test_setup(test_a_late_follower_ends_it, setup),
+		cmocka_unit_test_setup(test_crowds_do_not_follow, setup),
+		cmocka_unit_test_setup(test_followers_elsewhere, setup),
 		cmocka_unit_test_setup(test_a_move_that_fails_is_made_good,
 				       setup),
 	};

@@ -351,6 +351,69 @@ static void test_sentinel_disarms(void **state)
 	explore(&sc, 31);
 }
 
+/* --- an item that is left to the worker which runs another --- */
+
+/* The unbound pool, of which it is known that items come one by one and are short. */
+static void build_left(void)
+{
+	struct pool *pool = pool_unbound(false);
+
+	nr_workers = 0;
+	build();
+	wq.flags = WQ_UNBOUND;
+	list_init(&wq.pwqs);
+	pwq_init(&pwqs[0], &wq, pool, 16);
+	list_add_tail(&pwqs[0].wq_link, &wq.pwqs);
+	table[1] = &pwqs[0];
+	params.sentinel = 1;
+	atomic_store(&pool->lone, LONE);
+	atomic_store(&pool->at, sim_cpu() + 1);
+	for (int i = 0; i < 2; i++)
+		pool_of_cpu(i, false)->nr_threads = 0;
+	for (int i = 0; i < 2; i++) {
+		pool->nr_threads++;
+		sim_spawn(run_worker, worker_alloc(pool));
+	}
+}
+
+static void spawn_left_and_announced(void)
+{
+	items[0].body = sleep_with_a_hint;
+	items[1].body = open_gate;
+	sim_spawn(queue_0, NULL);
+	sim_spawn(queue_1, NULL);
+}
+
+static void test_left_items_are_run(void **state)
+{
+	const struct sim_scenario sc = {
+		"queueing behind a worker that is about to be done",
+		build_left,
+		spawn_kick,
+		check_kick,
+		end,
+	};
+	const struct sim_scenario announced = {
+		"the same behind one that says that it blocks",
+		build_left,
+		spawn_left_and_announced,
+		check_gate,
+		end,
+	};
+	const struct sim_scenario blocks = {
+		"the same behind one that blocks, with a sentinel",
+		build_left,
+		spawn_arming,
+		check_gate,
+		end,
+	};
+
+	(void)state;
+	explore(&sc, 31);
+	explore(&announced, 31);
+	explore(&blocks, 31);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_queued_again_while_it_sleeps),
 		cmocka_unit_test(test_sentinel_is_armed),
 		cmocka_unit_test(test_sentinel_disarms),
+		cmocka_unit_test(test_left_items_are_run),
 	};
 
 	sim_begin();
