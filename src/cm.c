@@ -347,9 +347,14 @@ void cm_lend(struct pool *pool)
 	set_lent(pool, running + 1 - pool_cap(pool));
 }
 
-void cm_looked(struct pool *pool)
+void cm_looked(struct pool *pool, int gone_on)
 {
-	set_lent(pool, 0);
+	int running =
+		atomic_load_explicit(&pool->nr_running, memory_order_relaxed);
+
+	if (!cm_may_lend(pool))
+		gone_on = 0;
+	set_lent(pool, gone_on < running ? gone_on : running);
 }
 
 void cm_item_begins(struct pool *pool, struct worker *w)
@@ -487,7 +492,7 @@ bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 			sure = false;
 	}
 	if (sure)
-		cm_looked(pool);
+		cm_looked(pool, 0);
 	return sure;
 }
 

@@ -112,8 +112,9 @@ void cm_count_sleeps(struct worker *w);
 void cm_item_returned(struct pool *pool, struct worker *w);
 void cm_item_took(struct pool *pool, struct worker *w) REQUIRES(pool->lock);
 
-/* All busy workers have been looked at: it is known who sleeps. */
-void cm_looked(struct pool *pool) REQUIRES(pool->lock);
+/* All busy workers have been looked at: it is known who sleeps, but that @gone_on of them
+ * have begun another item since, and so many others will have gone to sleep. */
+void cm_looked(struct pool *pool, int gone_on) REQUIRES(pool->lock);
 
 /* Does it serve all CPUs of its pod? Where it is to keep fewer busy, one that is idle
  * means nothing. And without the tick nobody finds out that too many run. */

@@ -173,36 +173,40 @@ static void see(struct pool *pool, struct sight *sight, int n)
 	pool_lock(pool);
 }
 
-/* In the order in which they were chosen; some may have left since, or begun another
- * item. */
-static void note_sights(struct pool *pool, const struct sight *sight, int n)
+/* In the order in which they were chosen; some may have left since. Returns how many
+ * were asleep and have begun another item. */
+static int note_sights(struct pool *pool, const struct sight *sight, int n)
 	REQUIRES(pool->lock)
 {
+	int i = 0, gone_on = 0, tried;
 	struct worker *w;
-	int i = 0, tried;
 
 	list_for_each_entry (w, &pool->busy, entry) {
 		for (tried = 0; tried < n && sight[i].w != w; tried++)
 			i = (i + 1) % n;
-		if (tried < n && sight[i].seq == atomic_load(&w->seq) &&
-		    is_to_be_seen(w))
+		if (tried == n || !is_to_be_seen(w))
+			continue;
+		if (sight[i].seq == atomic_load(&w->seq))
 			note_state(pool, w, sight[i].state);
+		else if (sight[i].state == OS_THREAD_ASLEEP && !w->asleep)
+			gone_on++;
 	}
+	return gone_on;
 }
 
 /* All, the ones that come meanwhile included. */
 static void look_at_unbound(struct pool *pool) REQUIRES(pool->lock)
 {
 	struct sight sight[MAX_SIGHTS];
-	int n;
+	int n, gone_on = 0;
 
 	pool->look++;
 	while ((n = choose(pool, sight, MAX_SIGHTS))) {
 		see(pool, sight, n);
-		note_sights(pool, sight, n);
+		gone_on += note_sights(pool, sight, n);
 	}
 	pool->seem = 0;
-	cm_looked(pool);
+	cm_looked(pool, gone_on);
 }
 
 /*

@@ -442,7 +442,7 @@ static void test_an_idle_cpu_is_lent(void **state) NO_ANALYSIS
 	}
 	unbound->lent--;
 	assert_false(cm_may_continue(unbound));
-	cm_looked(unbound);
+	cm_looked(unbound, 0);
 	assert_int_equal(unbound->lent, 0);
 }
 
@@ -456,7 +456,7 @@ static void test_who_may_lend(void **state) NO_ANALYSIS
 	assert_false(cm_may_lend(unbound));
 	unbound->nr_asleep = 100;
 	unbound->lent = 1;
-	cm_looked(unbound);
+	cm_looked(unbound, 1);
 	assert_int_equal(unbound->lent, 0);
 	unbound->cap++;
 	params.tick = 0;
@@ -535,6 +535,16 @@ static void test_items_that_begin_before_the_loan(void **state) NO_ANALYSIS
 	fake.my_waits++;
 	run_for(busy[1], 1, 0);
 	assert_int_equal(unbound->lent, 1);
+}
+
+static void test_sleepers_who_have_gone_on(void **state) NO_ANALYSIS
+{
+	(void)state;
+	fill();
+	cm_looked(unbound, 3);
+	assert_int_equal(unbound->lent, 3);
+	cm_looked(unbound, HOUSE_CPUS + 1);
+	assert_int_equal(unbound->lent, HOUSE_CPUS);
 }
 
 /* There are never more than are counted. */
@@ -726,6 +736,7 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_items_that_begin_before_the_loan,
 				       setup),
+		cmocka_unit_test_setup(test_sleepers_who_have_gone_on, setup),
 		cmocka_unit_test_setup(test_loans_of_workers_that_leave, setup),
 		cmocka_unit_test_setup(test_who_is_known_is_not_lent, setup),
 		cmocka_unit_test_setup(test_unknown_states_are_trusted_or_not,

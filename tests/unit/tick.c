@@ -350,6 +350,28 @@ static void test_looks_at_some_of_many(void **state)
 	assert_int_equal(unbound->lent, 0);
 }
 
+static void begin_next(int tid)
+{
+	for (int i = 0; i < NR_MANY; i++)
+		if (many[i]->tid == tid && i % 3)
+			atomic_fetch_add(&many[i]->seq, 1);
+}
+
+/* Of those that begin other items meanwhile it is not known who sleeps, but how many. */
+static void test_looks_at_many_that_go_on(void **state)
+{
+	int running = NR_MANY / 4;
+
+	(void)state;
+	make_many(running);
+	fake.on_state = begin_next;
+	tick();
+	fake.on_state = NULL;
+	assert_int_equal(known_asleep(), (NR_MANY - running) / 3);
+	assert_int_equal(unbound->lent, (NR_MANY - running) / 3 * 2);
+	assert_int_equal(unbound->nr_running - unbound->lent, running);
+}
+
 static void test_looks_at_all_if_too_many_run(void **state)
 {
 	(void)state;
@@ -981,6 +1003,8 @@ int main(void)
 		cmocka_unit_test_setup(test_switched_off, setup),
 		cmocka_unit_test_setup(test_reads_states, setup),
 		cmocka_unit_test_setup(test_looks_at_some_of_many,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_looks_at_many_that_go_on,
 				       setup_unbound),
 		cmocka_unit_test_setup(test_looks_at_all_if_too_many_run,
 				       setup_unbound),
