@@ -45,7 +45,6 @@ enum cpu_idle {
 };
 
 struct pool {
-	struct lock lock;
 	int cpu;      /* I: whose it is, or -1: an unbound one */
 	int id;	      /* I: in thread names: CPU, or number of the pool */
 	int nice;     /* I: of its workers */
@@ -102,29 +101,32 @@ struct pool {
 	_Atomic bool want;	/* A: asks the timer thread for a worker */
 	_Atomic bool crowded;	/* A: asks it to drain, see pool_crowds() */
 
-	_Alignas(64) struct list worklist; /* P: items to be started */
+	/* With what is written under it for each item: one line, which goes to
+	   whoever takes it. */
+	_Alignas(64) struct lock lock;
+	struct list worklist; /* P: items to be started */
 	/* A: changes with each item started; under lock, or by the lessee */
 	_Atomic unsigned long seq;
-	struct list idle;    /* P: workers, last used first */
-	struct list busy;    /* P: workers with an item */
-	struct list waiters; /* P: flushers of queued items */
-	struct list held; /* P: pwqs that may start nothing for reasons beyond
-			     this pool */
+	struct worker *lessee; /* P: may run items without the lock: lease.h */
 	/* P: out of the inbox, in order, by entry.next, not admitted yet */
 	struct work_struct *drained;
-	struct worker *lessee; /* P: may run items without the lock: lease.h */
-	int nr_workers;	       /* P */
-	int nr_idle;	       /* P */
 	int nr_asleep;	       /* P: busy workers found asleep */
-	int peak;	       /* P: the most workers there were */
-	int next_worker_id;    /* P */
-	unsigned int look;     /* P: the tick's present round of looks */
-	int seem;     /* P: workers that run, by its last looks, scaled */
-	bool managed; /* P: somebody creates a worker */
-	uint64_t recheck_at;   /* P: next look at sleepers, ns */
-	uint64_t drained_at;   /* P: though the worklist was not empty, ns */
 	unsigned int nr_taken; /* P: out of the inbox, since pace_begin() */
-	bool was_slow;	       /* P: items took longer than tiny ones */
+	struct list idle;      /* P: workers, last used first */
+	struct list busy;      /* P: workers with an item */
+	struct list waiters;   /* P: flushers of queued items */
+	struct list held;   /* P: pwqs that may start nothing for reasons beyond
+			     this pool */
+	int nr_workers;	    /* P */
+	int nr_idle;	    /* P */
+	int peak;	    /* P: the most workers there were */
+	int next_worker_id; /* P */
+	unsigned int look;  /* P: the tick's present round of looks */
+	int seem;	    /* P: workers that run, by its last looks, scaled */
+	bool managed;	    /* P: somebody creates a worker */
+	uint64_t recheck_at; /* P: next look at sleepers, ns */
+	uint64_t drained_at; /* P: though the worklist was not empty, ns */
+	bool was_slow;	     /* P: items took longer than tiny ones */
 	struct cmwq_timer cull_timer; /* P: armed while cull_armed */
 	bool cull_armed;	      /* P */
 	int wants;	 /* T: workers beyond the first that it could use */

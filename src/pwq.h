@@ -24,24 +24,27 @@ struct pwq {
 				   table and having pushed */
 	_Atomic unsigned int colour; /* A: of what is queued now; under lock */
 
-	_Alignas(64) struct list wq_link;  /* W: in wq->pwqs */
-	int nr_active;			   /* P: on the worklist or running */
-	int limit;			   /* P: of nr_active; 0: look closer */
-	int max_active;			   /* P: 0 if frozen */
-	unsigned int events;		   /* P: colours somebody flushes, a bit
-					     each; PWQ_RETIRED */
-	int nr_in_flight[WORD_NR_COLOURS]; /* P */
-	struct list inactive;		   /* P: items over max_active */
-	struct node *node;		   /* P: shares max_active, or NULL */
-	struct node_waiter waiter;	   /* in line for a slot of it */
-	struct list held;		   /* P: in pool->held */
+	/* Written with each item: two lines, and no more of them that go from CPU
+	   to CPU where workers take turns. */
+	_Alignas(64) int nr_active;   /* P: on the worklist or running */
+	int limit;		      /* P: of nr_active; 0: look closer */
+	int max_active;		      /* P: 0 if frozen */
+	unsigned int events;	      /* P: colours somebody flushes, a bit
+					each; PWQ_RETIRED */
+	struct list inactive;	      /* P: items over max_active */
+	unsigned long long started;   /* P */
+	unsigned long long completed; /* P */
+	struct node *node;	      /* P: shares max_active, or NULL */
 	struct pwq *successor; /* P: gets what still comes; plugged until this
 				  one is empty */
-	bool in_use;	       /* registry lock: gets items */
-	struct list mayday;    /* M: in the calls of the queue's rescuer */
-	uint64_t mayday_at;    /* M: not to be answered before, ns */
-	unsigned long long started;	/* P */
-	unsigned long long completed;	/* P */
+	int nr_in_flight[WORD_NR_COLOURS]; /* P */
+
+	struct list wq_link;	   /* W: in wq->pwqs */
+	struct node_waiter waiter; /* in line for a slot of node */
+	struct list held;	   /* P: in pool->held */
+	bool in_use;		   /* registry lock: gets items */
+	struct list mayday;	   /* M: in the calls of the queue's rescuer */
+	uint64_t mayday_at;	   /* M: not to be answered before, ns */
 	unsigned long long cpu_itsv;	/* P */
 	unsigned long long cm_wakeup;	/* P */
 	unsigned long long cm_overlap;	/* P */
