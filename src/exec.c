@@ -532,6 +532,20 @@ static bool one_waits(struct pool *pool) REQUIRES(pool->lock)
 }
 
 /*
+ * Where items block one after another, the last of them begins with a single item left,
+ * and what comes behind it is to find a worker that is there. So they keep two.
+ */
+static bool lacks_second(struct pool *pool) REQUIRES(pool->lock)
+{
+	return unlikely(atomic_load_explicit(&pool->lent,
+					     memory_order_relaxed)) &&
+	       !pool->managed && !one_waits(pool) &&
+	       pool->nr_idle + atomic_load(&pool->nr_threads) -
+			       pool->nr_workers <
+		       2;
+}
+
+/*
  * See that a worker stays in reserve. Not counted as running meanwhile: asleep in the
  * creation of a thread one holds up nobody. False: somebody else has started in a
  * bound pool, which may have been the reserve; the caller is it then. With a single
@@ -544,7 +558,7 @@ static bool leave_reserve(struct pool *pool) REQUIRES(pool->lock)
 			timer_wake();
 		return true;
 	}
-	while (manager_is_needed(pool)) {
+	while (manager_is_needed(pool) || lacks_second(pool)) {
 		bool created = manager_create(pool);
 
 		if (pool_bound(pool) && !cm_may_start(pool))

@@ -82,25 +82,21 @@ static void short_item(struct work_struct *work)
 		fake.my_waits++;
 }
 
-/* As many run as there are CPUs, others wait, and a sentinel finds its CPU idle. How
- * many of those that wait are run? */
-static int run_on_loan(uint64_t ns, unsigned int slept) NO_ANALYSIS
+/* As many run as there are CPUs, others wait, and a sentinel finds its CPU idle. */
+static struct pool *begin_loan(int workers, int waiting) NO_ANALYSIS
 {
 	struct pool *pool;
-	int runs = 0;
 
 	house_build(WQ_UNBOUND, 16);
 	manager_thread = exec_thread;
 	pool = pool_unbound(false);
-	lent.ns = ns;
-	lent.slept = slept;
-	for (int i = 0; i < HOUSE_CPUS + 2; i++) {
+	for (int i = 0; i < workers; i++) {
 		pool_lock(pool);
 		manager_create(pool);
 		pool_unlock(pool);
 		fake_start(fake_thread(i));
 	}
-	for (int i = 0; i < FIRST + WAITING; i++) {
+	for (int i = 0; i < FIRST + waiting; i++) {
 		INIT_WORK(&house.item[i], i < FIRST ? computing : short_item);
 		house_queue(0, i);
 		fake_run();
@@ -109,6 +105,17 @@ static int run_on_loan(uint64_t ns, unsigned int slept) NO_ANALYSIS
 	atomic_store(&pool->cpu_idle, CPU_IDLE);
 	cm_wake_idle(pool, true);
 	fake_run();
+	return pool;
+}
+
+/* How many of those that wait are run? */
+static int run_on_loan(uint64_t ns, unsigned int slept)
+{
+	int runs = 0;
+
+	lent.ns = ns;
+	lent.slept = slept;
+	begin_loan(HOUSE_CPUS + 2, WAITING);
 	for (int i = FIRST; i < FIRST + WAITING; i++)
 		runs += house.runs[i];
 	return runs;
@@ -127,11 +134,37 @@ static void test_a_loan_outlives_items_that_sleep(void **state)
 	assert_int_equal(run_on_loan(8 * NSEC_PER_MSEC, WAITING), 1);
 }
 
+/* How many workers are being created after that by who goes to work? */
+static int created(int workers, int waiting)
+{
+	struct pool *pool = begin_loan(workers, waiting);
+
+	return atomic_load(&pool->nr_threads) - workers;
+}
+
+/* Where items block the last of them is to leave a worker that is there: two are kept
+ * as long as more items wait. */
+static void test_two_in_reserve_where_items_block(void **state)
+{
+	(void)state;
+	lent.ns = NSEC_PER_MSEC;
+	lent.slept = 0;
+	assert_int_equal(created(HOUSE_CPUS + 1, 2), 2);
+	assert_int_equal(created(HOUSE_CPUS + 2, 2), 1);
+	assert_int_equal(created(HOUSE_CPUS + 3, 2), 0);
+	/* A single one does not wait for that. */
+	assert_int_equal(created(HOUSE_CPUS + 1, 1), 0);
+	assert_true(pool_unbound(false)->want);
+	assert_int_equal(created(HOUSE_CPUS + 2, 1), 0);
+	assert_false(pool_unbound(false)->want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs_again_at_start),
 		cmocka_unit_test(test_a_loan_outlives_items_that_sleep),
+		cmocka_unit_test(test_two_in_reserve_where_items_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
