@@ -160,9 +160,7 @@ static void run_one(struct worker *w, struct pool *pool,
 	check_forked();
 	if (unlikely(w->began))
 		cm_item_returned(pool, w);
-	lock(&pool->lock);
-	if (unlikely(pool->lessee))
-		lease_revoke(pool);
+	pool_lock_undrained(pool);
 	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
 	settle(w, pool, pwq);
 }
@@ -304,9 +302,7 @@ static void settle_lease(struct worker *w, struct pool *pool)
 		errno = 0;
 		item->func(item->work);
 		check_forked();
-		lock(&pool->lock);
-		if (unlikely(pool->lessee))
-			lease_revoke(pool);
+		pool_lock_undrained(pool);
 	}
 	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
 	settle(w, pool, pwq);
@@ -333,6 +329,8 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 			cm_watch(pool, true);
 		unlock(&pool->lock);
 		items += run_lease(w, pool);
+		if (w->lease.gather)
+			lease_gather(&w->lease);
 		lock(&pool->lock);
 		mine = lease_end(w, pool);
 		if (!mine)
@@ -342,11 +340,13 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		since = judge_pace(pool, since, items);
 		items = 0;
 		/* Inactive items may refill it for long. */
-		if (!list_empty(&pool->worklist) && drain_is_due(pool, since)) {
+		if ((!list_empty(&pool->worklist) || w->lease.row) &&
+		    drain_is_due(pool, since)) {
 			pool_admit_drained(pool);
 			pool_drain(pool);
 		}
 	}
+	lease_end_row(w);
 	w->lease.item = NULL;
 	if (items)
 		judge_pace(pool, since, items);
@@ -355,6 +355,18 @@ static bool run_leases(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	while (unlikely(!list_empty(&w->scheduled)))
 		run_scheduled(w, pool);
 	return since;
+}
+
+/*
+ * Of a worker that is going to run items: are they tiny, so that it had better lease
+ * them right from the inbox? Not if its start is to be counted (count_start()).
+ */
+static bool leases_first(struct worker *w, struct pool *pool)
+	REQUIRES(pool->lock)
+{
+	return list_empty(&pool->worklist) && lease_pays(pool) &&
+	       !pool->lessee && !w->came_home &&
+	       !atomic_load_explicit(&pool->lent, memory_order_relaxed);
 }
 
 /*
@@ -423,6 +435,8 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	bool grant = atomic_exchange(&pool->grant, false);
 	bool all_run;
 
+	if (leases_first(w, pool) && cm_may_start(pool))
+		return true;
 	pool_drain(pool);
 	if (list_empty(&pool->worklist))
 		return false;
@@ -466,7 +480,7 @@ static void sleep_idle(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	while (!atomic_load_explicit(&w->wake, memory_order_acquire))
 		os_futex_wait(&w->wake, 0, 0);
 	place_woken(w, pool);
-	pool_lock(pool);
+	pool_lock_undrained(pool);
 }
 
 /* Returns whether it could be bound to its CPU. */
@@ -524,11 +538,12 @@ static void follow_pool(struct worker *w, struct pool *pool)
 	os_thread_move(0, worker_cpu(pool), worker_cpus(pool));
 }
 
+/* At most, on the worklist. */
 static bool one_waits(struct pool *pool) REQUIRES(pool->lock)
 {
 	const struct list *l = &pool->worklist;
 
-	return !list_empty(l) && l->next->next == l;
+	return l->next->next == l;
 }
 
 /*
@@ -549,7 +564,8 @@ static bool lacks_second(struct pool *pool) REQUIRES(pool->lock)
  * See that a worker stays in reserve. Not counted as running meanwhile: asleep in the
  * creation of a thread one holds up nobody. False: somebody else has started in a
  * bound pool, which may have been the reserve; the caller is it then. With a single
- * item there is nothing that the reserve could do yet: the item is not to wait for it.
+ * item, or tiny ones, there is nothing that the reserve could do yet: they are not to
+ * wait for it.
  */
 static bool leave_reserve(struct pool *pool) REQUIRES(pool->lock)
 {
@@ -577,6 +593,8 @@ static bool leave_reserve(struct pool *pool) REQUIRES(pool->lock)
 static bool start_working(struct worker *w, struct pool *pool)
 	REQUIRES(pool->lock)
 {
+	bool leased;
+
 	if (!wanted(w, pool))
 		return false;
 	worker_leave_idle(w, pool);
@@ -587,10 +605,16 @@ static bool start_working(struct worker *w, struct pool *pool)
 	list_del(&w->entry);
 	list_add(&w->entry, &pool->busy);
 	/* Pushers who still saw nr_running 0 are seen here. */
+	leased = leases_first(w, pool) && run_leases(w, pool);
 	pool_drain(pool);
 	if (list_empty(&pool->worklist) || !first_of(pool, &pool->worklist))
 		return true;
-	count_start(w, pool);
+	if (!leased)
+		count_start(w, pool);
+	else if (!cm_may_continue(pool)) {
+		cm_watch(pool, true);
+		return true;
+	}
 	run_items(w, pool);
 	return true;
 }
@@ -623,13 +647,13 @@ void *exec_thread(void *arg)
 	struct pool *pool = atomic_load(&w->pool);
 	bool ran, pinned;
 
-	pool_lock(pool);
+	pool_lock_undrained(pool);
 	w->tid = os_gettid();
 	w->id = ++pool->next_worker_id;
 	w->moves = pool->moves;
 	pool_unlock(pool);
 	pinned = setup(w, pool);
-	pool_lock(pool);
+	pool_lock_undrained(pool);
 	pool->pinned &= pinned;
 	/* Until here it counts as being created, however long it was kept from
 	 * its CPU, so that nobody creates another meanwhile. */

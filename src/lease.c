@@ -4,6 +4,14 @@
  */
 #include "lease.h"
 
+#include "quota.h"
+
+#define FEW	      16 /* items out of the inbox */
+#define ENOUGH	      8
+#define GATHER_MISSES 10 /* 1023 leases */
+#define GATHER_NS     250
+#define GATHER_LOOKS  16
+
 static bool is_plain(struct work_struct *work, struct pwq *pwq)
 {
 	return work->func &&
@@ -28,6 +36,16 @@ static bool drained_fits(struct work_struct *work, unsigned long word)
 	       pwq_has_room(word_pwq(word), 0);
 }
 
+static struct lease_item item_listed(struct work_struct *work,
+				     unsigned long word, enum lease_from from)
+{
+	return (struct lease_item){ .work = work,
+				    .func = work->func,
+				    .pwq = word_pwq(word),
+				    .from = (uint8_t)from,
+				    .colour = (uint8_t)word_colour(word) };
+}
+
 static uint32_t take_listed(struct lease *l, struct pool *pool)
 	REQUIRES(pool->lock)
 {
@@ -41,13 +59,27 @@ static uint32_t take_listed(struct lease *l, struct pool *pool)
 		if (!listed_fits(work, word))
 			break;
 		list_del(work_entry(work));
-		l->item[n++] = (struct lease_item){
-			.work = work,
-			.func = work->func,
-			.pwq = word_pwq(word),
-			.counted = true,
-			.colour = (uint8_t)word_colour(word)
-		};
+		l->item[n++] = item_listed(work, word, FROM_WORKLIST);
+	}
+	return n;
+}
+
+/* One of the pwq's slots is free, and the worker that runs the row fills it. */
+static uint32_t take_row(struct lease *l)
+{
+	struct work_struct *work;
+	uint32_t n = 0;
+
+	if (!pwq_lags(l->row))
+		return 0;
+	while (n < LEASE_MAX && (work = pwq_first_inactive(l->row))) {
+		unsigned long word = atomic_load_explicit(work_word(work),
+							  memory_order_relaxed);
+
+		if (!listed_fits(work, word))
+			break;
+		pwq_take_inactive(work);
+		l->item[n++] = item_listed(work, word, FROM_INACTIVE);
 	}
 	return n;
 }
@@ -82,9 +114,10 @@ static bool look_at_inbox(struct pool *pool) REQUIRES(pool->lock)
 	return false;
 }
 
-static bool nothing_left(struct pool *pool) REQUIRES(pool->lock)
+static bool nothing_left(struct lease *l, struct pool *pool)
+	REQUIRES(pool->lock)
 {
-	return list_empty(&pool->worklist) && !pool->drained;
+	return list_empty(&pool->worklist) && !pool->drained && !l->row;
 }
 
 /* Would it start at once if it queued itself again? Ordered workqueues may move. */
@@ -94,7 +127,7 @@ static bool may_start_again(const struct lease_item *item)
 						  memory_order_relaxed);
 
 	return !(flags & __WQ_ORDERED) &&
-	       pwq_has_room(item->pwq, item->counted);
+	       pwq_has_room(item->pwq, item->from == FROM_WORKLIST);
 }
 
 static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
@@ -102,7 +135,7 @@ static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
 {
 	struct lease *l = &w->lease;
 
-	l->open = nothing_left(pool) && may_start_again(&l->item[n - 1]);
+	l->open = nothing_left(l, pool) && may_start_again(&l->item[n - 1]);
 	l->ended = false;
 	l->idle_word = lease_idle_word(w);
 	l->rerun = false;
@@ -117,9 +150,64 @@ static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
 	w->desc[0] = '\0';
 	/* In the inbox there may be what has queued itself, see run_items(). */
 	atomic_store_explicit(&pool->has_work,
-			      n > 1 || !nothing_left(pool) ||
+			      n > 1 || !nothing_left(l, pool) ||
 				      atomic_load(&pool->inbox),
 			      memory_order_relaxed);
+}
+
+/*
+ * Is it worth while to wait at the end of this lease? While somebody pushes on another
+ * CPU, which only shows in how much the last time gathered. If it did not, then for a
+ * growing number of leases not. Never where the wait takes time from somebody who
+ * has to share a CPU or a quota with us.
+ */
+static void judge_gathering(struct lease *l, struct pool *pool, uint32_t n)
+	REQUIRES(pool->lock)
+{
+	bool few = n && n < FEW && l->item[0].from == FROM_INBOX &&
+		   nothing_left(l, pool);
+
+	if (l->gather && n >= ENOUGH)
+		l->misses = 0;
+	else if (l->gather && l->misses < GATHER_MISSES)
+		l->misses++;
+	if (l->gather)
+		l->skips = (1U << l->misses) - 1;
+	l->gather = few && !l->skips && os_nr_allowed() > 1 &&
+		    quota_cpus() >= os_nr_allowed();
+	if (few && l->skips)
+		l->skips--;
+}
+
+/* Whoever ends the lease may wait for us. */
+void lease_gather(struct lease *l)
+{
+	uint64_t end = os_now() + GATHER_NS;
+	int n = 0;
+
+	while (n++ < GATHER_LOOKS && os_now() < end &&
+	       !(atomic_load_explicit(&l->taken, memory_order_relaxed) &
+		 LEASE_ENDED))
+		os_pause();
+}
+
+bool lease_has_row(struct pool *pool)
+{
+	struct work_struct *first = entry_work(pool->worklist.next);
+	unsigned long word =
+		atomic_load_explicit(work_word(first), memory_order_relaxed);
+
+	return pwq_first_inactive(word_pwq(word));
+}
+
+/* After that nothing is inactive that need not be. */
+void lease_end_row(struct worker *w)
+{
+	struct pwq *pwq = w->lease.row;
+
+	w->lease.row = NULL;
+	if (pwq)
+		pwq_catch_up(pwq);
 }
 
 bool lease_begin(struct worker *w, struct pool *pool)
@@ -130,9 +218,12 @@ bool lease_begin(struct worker *w, struct pool *pool)
 		return false;
 	if (!list_empty(&pool->worklist))
 		n = take_listed(&w->lease, pool);
+	else if (w->lease.row)
+		n = take_row(&w->lease);
 	else if (pool->drained ||
 		 (atomic_load(&pool->inbox) && look_at_inbox(pool)))
 		n = take_drained(&w->lease, pool);
+	judge_gathering(&w->lease, pool, n);
 	if (n)
 		become_lessee(w, pool, n);
 	else if (pool->drained)
@@ -179,6 +270,17 @@ static void claim_repeat(struct worker *w, struct pool *pool)
 	put_back(pool, item->work);
 }
 
+static void give_back_item(struct pool *pool, struct lease_item *item)
+	REQUIRES(pool->lock)
+{
+	if (item->from == FROM_WORKLIST)
+		list_add(work_entry(item->work), &pool->worklist);
+	else if (item->from == FROM_INACTIVE)
+		pwq_put_back_inactive(item->pwq, item->work);
+	else
+		put_back(pool, item->work);
+}
+
 /* From @first on, to where they came from. */
 static void give_back(struct worker *w, struct pool *pool, uint32_t first)
 	REQUIRES(pool->lock)
@@ -188,11 +290,20 @@ static void give_back(struct worker *w, struct pool *pool, uint32_t first)
 	for (uint32_t i = l->known; i-- > first;) {
 		if (is_repeat(l, i))
 			claim_repeat(w, pool);
-		else if (l->item[i].counted)
-			list_add(work_entry(l->item[i].work), &pool->worklist);
 		else
-			put_back(pool, l->item[i].work);
+			give_back_item(pool, &l->item[i]);
 	}
+}
+
+/* Some of its active items are over. What is inactive is leased once there is nothing on
+ * the worklist, rather than moved there; of one pwq at a time. */
+static void note_row(struct lease *l, struct pwq *pwq)
+{
+	if (l->row == pwq || !pwq_lags(pwq))
+		return;
+	if (l->row)
+		pwq_catch_up(l->row);
+	l->row = pwq;
 }
 
 static void count_done(struct lease *l, uint32_t n)
@@ -204,12 +315,14 @@ static void count_done(struct lease *l, uint32_t n)
 		struct pwq *pwq = l->item[i].pwq;
 
 		for (first = i; i < items && l->item[i].pwq == pwq; i++)
-			if (l->item[i].counted)
-				pwq_item_done(pwq, l->item[i].colour);
+			if (l->item[i].from != FROM_INBOX)
+				pwq_item_over(pwq, l->item[i].colour,
+					      l->item[i].from == FROM_WORKLIST);
 		if (i == l->nr)
 			i = n;
 		pwq->started += i - first;
 		pwq->completed += i - first;
+		note_row(l, pwq);
 	}
 }
 
@@ -217,15 +330,17 @@ static void count_running(struct worker *w, uint32_t run) NO_ANALYSIS
 {
 	struct lease *l = &w->lease;
 	struct lease_item *item = item_of(l, run);
-	bool counted = item->counted && !is_repeat(l, run);
+	bool admitted = item->from != FROM_INBOX && !is_repeat(l, run);
 
 	l->work = item->work;
 	l->running = item->pwq;
 	w->current_colour =
-		counted ? item->colour : atomic_load(&item->pwq->colour);
+		admitted ? item->colour : atomic_load(&item->pwq->colour);
 	item->pwq->started++;
-	if (!counted)
+	if (!admitted)
 		pwq_count_running(item->pwq, w->current_colour);
+	else if (item->from == FROM_INACTIVE)
+		pwq_count_active(item->pwq);
 }
 
 /* Look at done before end: who has done an item has queued it again before. A run that
@@ -244,6 +359,7 @@ static void end_lease(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	if (taken > done)
 		count_running(w, done);
 	count_done(l, done);
+	lease_end_row(w);
 }
 
 /* The item that runs has queued itself again since the end was said. */
@@ -282,7 +398,7 @@ bool lease_end(struct worker *w, struct pool *pool)
 		return false;
 	}
 	count_done(l, atomic_load_explicit(&l->end, memory_order_relaxed));
-	if (nothing_left(pool))
+	if (nothing_left(l, pool))
 		pool_note_work(pool);
 	return true;
 }

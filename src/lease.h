@@ -23,6 +23,12 @@
  * What came from the worklist has been counted. What has not been admitted is not
  * counted at all, unless it runs when the lease ends: a pwq that is below its limit and
  * has no inactive items stays so, since one worker runs them one after another.
+ * Where many are inactive they are leased in a row, right from their list, once there
+ * is nothing on the worklist: as active items of theirs end none is moved there
+ * (pwq_item_over()), so a slot is free, and the lessee is the one who fills it. One
+ * item stays behind, so for all others the pwq is as saturated as it was. When the
+ * lease is ended by somebody, or the lessee goes on to something else, the pwq
+ * catches up.
  * Items that are CPU_INTENSIVE, that still run, that are waited for, or whose pwq is
  * flushed or shares its max_active are run as ever, since the end of a leased item is
  * known late: at the end of the lease, or when somebody takes the lock.
@@ -45,14 +51,17 @@
 #include "pwq.h"
 #include "worker.h"
 
-/* Is one worth while? For a single item on the worklist it is not; and if a worker is
- * asleep it must be seen when it runs again. */
+/* The worklist is not empty: are inactive items of the first one's pwq behind it? */
+bool lease_has_row(struct pool *pool) REQUIRES(pool->lock);
+
+/* Is one worth while? For a single item it is not; and if a worker is asleep it must be
+ * seen when it runs again. */
 static inline bool lease_pays(struct pool *pool) REQUIRES(pool->lock)
 {
 	const struct list *l = &pool->worklist;
 
 	return pool_is_tiny(pool) && !pool->nr_asleep &&
-	       (list_empty(l) || l->next->next != l);
+	       (list_empty(l) || l->next->next != l || lease_has_row(pool));
 }
 
 /* Take a lease of what is to be started next. False: of none. */
@@ -64,6 +73,16 @@ bool lease_begin(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
  * is to be settled, and the run of an item of @w->lease.running, if that is not NULL.
  */
 bool lease_end(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
+
+/*
+ * The lessee has nothing more to run, without the lock. In a dense stream of which he
+ * found little in the inbox he stays away from it for a moment, so that he finds more:
+ * each look takes its line away from the pushers, and that takes longer than an item.
+ */
+void lease_gather(struct lease *l);
+
+/* The lessee, who has the lock, is going to do something else than begin the next one. */
+void lease_end_row(struct worker *w) NO_ANALYSIS;
 
 /* By whoever has taken the lock and is not the lessee. */
 void lease_revoke(struct pool *pool) REQUIRES(pool->lock);
@@ -163,11 +182,18 @@ static inline bool lease_keeps(struct work_struct *work, unsigned long word)
 	       lease_repeats(work, worker_of_slot(word_slot(word)));
 }
 
-static inline void pool_lock(struct pool *pool) ACQUIRE(pool->lock)
+/* By a worker that looks at the inbox before it goes to sleep: what is in it may be run
+ * without being admitted. */
+static inline void pool_lock_undrained(struct pool *pool) ACQUIRE(pool->lock)
 {
 	lock(&pool->lock);
 	if (unlikely(pool->lessee))
 		lease_revoke(pool);
+}
+
+static inline void pool_lock(struct pool *pool) ACQUIRE(pool->lock)
+{
+	pool_lock_undrained(pool);
 	pool_drain(pool);
 }
 

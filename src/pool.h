@@ -15,7 +15,8 @@
  * reasons about the lists, and ends a lease (pool_lock() in lease.h does all that).
  * Then the worklist and the inactive lists are complete, as if every queueing had
  * taken the lock, and every start and end of an item. Only a worker between two
- * items may put the drain off, by at most 64 items.
+ * items, or before its first one, may put the drain off, by at most 64 items or where
+ * they are tiny.
  */
 #ifndef CMWQ_POOL_H
 #define CMWQ_POOL_H

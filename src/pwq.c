@@ -140,6 +140,17 @@ static void inactive_add_tail(struct pwq *pwq, struct work_struct *work)
 	set_before(&pwq->inactive, entry);
 }
 
+static void inactive_add(struct pwq *pwq, struct work_struct *work)
+{
+	struct list *entry = work_entry(work);
+	struct list *next = pwq->inactive.next;
+
+	entry->next = next;
+	set_before(entry, &pwq->inactive);
+	pwq->inactive.next = entry;
+	set_before(next, entry);
+}
+
 static void inactive_del(struct work_struct *work)
 {
 	struct list *entry = work_entry(work);
@@ -446,6 +457,11 @@ void pwq_count_running(struct pwq *pwq, unsigned int colour)
 	pwq->nr_active++;
 }
 
+void pwq_count_active(struct pwq *pwq)
+{
+	pwq->nr_active++;
+}
+
 static void drop_in_flight(struct pwq *pwq, unsigned int colour) NO_ANALYSIS
 {
 	struct workqueue_struct *wq = pwq->wq;
@@ -472,6 +488,39 @@ void pwq_item_done(struct pwq *pwq, unsigned int colour)
 		go_on_in_turn(pwq, node_give(pwq->node));
 	else if (unlikely(!list_empty(&pwq->inactive)))
 		activate(pwq);
+}
+
+void pwq_item_over(struct pwq *pwq, unsigned int colour, bool active)
+{
+	pwq->nr_active -= active;
+	drop_in_flight(pwq, colour);
+}
+
+bool pwq_lags(struct pwq *pwq)
+{
+	return !list_empty(&pwq->inactive) && pwq->nr_active < pwq->limit;
+}
+
+void pwq_catch_up(struct pwq *pwq)
+{
+	activate(pwq);
+}
+
+struct work_struct *pwq_first_inactive(struct pwq *pwq)
+{
+	struct list *first = pwq->inactive.next;
+
+	return first->next == &pwq->inactive ? NULL : entry_work(first);
+}
+
+void pwq_take_inactive(struct work_struct *work)
+{
+	inactive_del(work);
+}
+
+void pwq_put_back_inactive(struct pwq *pwq, struct work_struct *work)
+{
+	inactive_add(pwq, work);
 }
 
 void pwq_item_lost(struct pwq *pwq, unsigned int colour, bool active)

@@ -121,9 +121,28 @@ bool pwq_is_awaited(struct pwq *pwq) NO_ANALYSIS;
 
 /* What was started without being counted runs on: count it. */
 void pwq_count_running(struct pwq *pwq, unsigned int colour) NO_ANALYSIS;
+/* The same of one of a row, which has been counted as in flight. */
+void pwq_count_active(struct pwq *pwq) NO_ANALYSIS;
 
 /* An item that was admitted is gone: finished, or taken back while active. */
 void pwq_item_done(struct pwq *pwq, unsigned int colour) NO_ANALYSIS;
+
+/*
+ * For a row of inactive items, run one after another by the same worker. An item is
+ * over, that was @active, or was in the row; none becomes active in its place before
+ * pwq_catch_up(). Does the pwq lag behind with that?
+ */
+void pwq_item_over(struct pwq *pwq, unsigned int colour,
+		   bool active) NO_ANALYSIS;
+bool pwq_lags(struct pwq *pwq) NO_ANALYSIS;
+void pwq_catch_up(struct pwq *pwq) NO_ANALYSIS;
+
+/* The next one for a row, unless it is the last: so the list is never empty. Off the
+ * list, and back in front of it. */
+struct work_struct *pwq_first_inactive(struct pwq *pwq) NO_ANALYSIS;
+void pwq_take_inactive(struct work_struct *work);
+void pwq_put_back_inactive(struct pwq *pwq,
+			   struct work_struct *work) NO_ANALYSIS;
 
 /* Take a listed item out, whichever list it is on. The caller owns it. */
 void pwq_remove(struct pwq *pwq, struct work_struct *work,

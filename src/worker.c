@@ -45,6 +45,10 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->near = 0;
 	worker->misses = 0;
 	worker->lease.open = false;
+	worker->lease.row = NULL;
+	worker->lease.gather = false;
+	worker->lease.misses = 0;
+	worker->lease.skips = 0;
 	atomic_store(&worker->lease.again, NULL);
 	worker->desc[0] = '\0';
 	list_init(&worker->entry);

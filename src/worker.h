@@ -26,13 +26,19 @@ struct pwq;
 #define LEASE_RUNS  1024 /* of the last one of them, all in all */
 #define LEASE_ENDED (1U << 31)
 
+enum lease_from {
+	FROM_INBOX,    /* not admitted, so not counted at all */
+	FROM_WORKLIST, /* active */
+	FROM_INACTIVE, /* in flight, but not active */
+};
+
 /* Items that a worker may start and end without the lock; see lease.h. */
 struct lease_item {
 	struct work_struct *work;
 	work_func_t func;
 	struct pwq *pwq;
-	bool counted; /* it was on the worklist, in this colour */
-	uint8_t colour;
+	uint8_t from;	/* enum lease_from */
+	uint8_t colour; /* unless from the inbox */
 };
 
 struct lease {
@@ -53,6 +59,11 @@ struct lease {
 	struct work_struct *work; /* P: that ran then or was about to, unless
 				     it was queued since */
 	struct pwq *running;	  /* P: of it; is counted in it */
+	bool gather;		  /* S: at its end; see lease_gather() */
+	unsigned int misses;	  /* S: that was in vain, times in a row */
+	unsigned int skips;	  /* S: leases before it is tried again */
+	struct pwq *row; /* P: has inactive items that might be active, and are
+			    to be leased in a row instead; or NULL */
 };
 
 struct worker {

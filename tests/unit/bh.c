@@ -3,7 +3,7 @@
  * bh - the thread of a CPU's BH items: when it is created, how long it is urgent, who
  * runs items in its place, and what it finds out about them.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue manager exec symbol nosleep bh
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue manager exec symbol nosleep bh
  */
 #include "unit/house.h"
 

@@ -2,7 +2,7 @@
 /*
  * cm - who may run, who counts as running, whom a kick wakes, what it arms.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue
  */
 #include "unit/house.h"
 

@@ -2,7 +2,7 @@
 /*
  * exec_room - what a worker looks at before it starts.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue manager exec
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue manager exec
  */
 #include "unit/house.h"
 

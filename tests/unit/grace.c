@@ -3,7 +3,7 @@
  * grace - grace.c with a flavour whose grace period is a function of the test:
  * what comes, goes, and forks while it lasts.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue manager exec symbol nosleep bh order depend flush grace
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue manager exec symbol nosleep bh order depend flush grace
  */
 #include "unit/house.h"
 

@@ -2,7 +2,7 @@
 /*
  * node - slots that pwqs share: the limit, the line, whose turn it is.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue
  */
 #include "unit/house.h"
 

@@ -2,7 +2,7 @@
 /*
  * place - where a worker goes that was woken, before it sleeps, and whom it takes along.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue
  */
 #include "unit/house.h"
 

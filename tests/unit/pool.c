@@ -2,7 +2,7 @@
 /*
  * pool - the inbox: order, the quiet bit, who has to kick; the table of pools.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue
  */
 #include "unit/house.h"
 

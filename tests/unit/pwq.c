@@ -2,7 +2,7 @@
 /*
  * pwq - max_active and the inactive list, the saturated mark, colours.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue
  */
 #include "unit/house.h"
 

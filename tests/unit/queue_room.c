@@ -2,7 +2,7 @@
 /*
  * queue_room - results of queueing, bad input, the worker that still runs it.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue
  */
 #include "unit/house.h"
 

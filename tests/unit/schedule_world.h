@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "os.h"
+#include "quota.h"
 
 /* The simulated system. os_now() makes items neither tiny nor late, if it goes on at
  * this pace. */
@@ -81,6 +82,7 @@ static inline int sim_thread_move(int tid, int cpu,
 #define os_sleep_ns(ns)	      ((void)(ns), sim_yield())
 #define os_pause()	      sim_yield()
 #define os_nr_cpus()	      2
+#define quota_cpus()	      QUOTA_NONE
 #define os_nr_allowed()	      2
 #define os_cpu_allowed(cpu)   ((cpu) < 2)
 #define os_cpu()	      sim_cpu()
@@ -161,7 +163,9 @@ static inline void run_bh(void *arg)
 
 /* --- the world: two bound pools with two workers each, one workqueue --- */
 
+#ifndef MAX_ITEMS
 #define MAX_ITEMS 4
+#endif
 
 static struct workqueue_struct wq;
 static _Alignas(64) struct pwq pwqs[2];

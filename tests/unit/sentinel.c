@@ -5,7 +5,7 @@
  * The scheduler lets it run when the CPU has nothing else to do; here the test
  * does. Its race of disarming against arming is in schedule.c.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue sentinel
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue sentinel
  */
 #include "unit/house.h"
 

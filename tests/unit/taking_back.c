@@ -3,7 +3,7 @@
  * taking_back - cancel.c and flush.c: results and counts, waiting for a run,
  * and for a thread that has claimed an item and not queued it yet.
  *
- * rooms: lock log life param work pool worker node pwq lease place cm verify queue manager exec symbol nosleep bh order depend flush grace cancel
+ * rooms: lock log life param quota work pool worker node pwq lease place cm verify queue manager exec symbol nosleep bh order depend flush grace cancel
  */
 #include "unit/house.h"
 

@@ -2,7 +2,7 @@
 /*
  * watchdog_room - when a pool is reported, and what is said.
  *
- * rooms: lock log life lines param cpumask work pool worker node pwq lease place cm verify queue symbol dump watchdog
+ * rooms: lock log life lines param cpumask quota work pool worker node pwq lease place cm verify queue symbol dump watchdog
  */
 #include "unit/house.h"
 
