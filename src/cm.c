@@ -108,7 +108,8 @@ bool cm_wake_idle_here(struct pool *pool)
 {
 	struct worker *w = atomic_load(&pool->first_idle);
 
-	if (w && !pool_bound(pool) && !atomic_load(&w->wake))
+	/* Also if it is on its way, since it does not come: place_apart(). */
+	if (w && !pool_bound(pool))
 		place_note(w, PLACE_HERE);
 	return cm_wake_idle(pool, false);
 }

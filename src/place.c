@@ -67,13 +67,44 @@ static bool is_to_be_placed(struct pool *pool)
 	return !pool_bound(pool) && nr > 1 && nr <= FEW_CPUS;
 }
 
+static int waker_cpu(unsigned int from)
+{
+	return (int)(from >> PLACE_SHIFT) - 1;
+}
+
+/*
+ * It was woken, and while it waits for a CPU, behind the caller for all that is known, a
+ * sentinel found its own one idle: put it there. It has no item, and is there as long as
+ * it is on the list.
+ */
+static void fetch(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
+{
+	unsigned int from =
+		atomic_load_explicit(&w->woken_from, memory_order_relaxed);
+	int cpu = waker_cpu(from);
+
+	if (likely(!(from & PLACE_HERE)))
+		return;
+	atomic_store_explicit(&w->woken_from, 0, memory_order_relaxed);
+	if (cpu == os_cpu() || !pool_has_cpu(pool, cpu) || !os_cpu_allowed(cpu))
+		return;
+	os_thread_move(w->tid, cpu, NULL);
+	/* If the CPUs of the process have just changed, all workers look again. */
+	if (os_thread_move(w->tid, -1, worker_cpus(pool)))
+		pool->moves++;
+}
+
 void place_apart(struct pool *pool)
 {
 	struct worker *w = atomic_load(&pool->first_idle);
 	int here = os_cpu(), looks = 0;
 
-	if (!is_to_be_placed(pool) || !w || atomic_load(&w->wake))
+	if (!is_to_be_placed(pool) || !w)
 		return;
+	if (atomic_load(&w->wake)) {
+		fetch(w, pool);
+		return;
+	}
 	list_for_each_entry (w, &pool->idle, entry) {
 		if (atomic_load_explicit(&w->cpu, memory_order_relaxed) !=
 		    here) {
@@ -130,11 +161,6 @@ static void come_home(struct worker *w, struct pool *pool)
 	os_thread_move(0, -1, pod);
 	os_thread_move(0, -1, worker_cpus(pool));
 	w->came_home = true;
-}
-
-static int waker_cpu(unsigned int from)
-{
-	return (int)(from >> PLACE_SHIFT) - 1;
 }
 
 /* A sentinel says that nobody else runs there. */

@@ -26,7 +26,8 @@ static inline void place_note(struct worker *w, unsigned int flag)
 }
 
 /* The caller goes on running items here: if there is an idle worker that was last
- * elsewhere, let it be the first. */
+ * elsewhere, let it be the first. One that was woken, and does not come though another
+ * CPU idles, is sent there. */
 void place_apart(struct pool *pool) REQUIRES(pool->lock);
 
 /*

@@ -245,6 +245,48 @@ static void test_who_was_elsewhere_comes_first(void **state) NO_ANALYSIS
 	assert_ptr_equal(pool->first_idle, other);
 }
 
+/* It was woken, but others run where it is, and a sentinel on another CPU. */
+static void test_who_does_not_come_is_sent(void **state) NO_ANALYSIS
+{
+	unsigned int moves = pool->moves;
+
+	(void)state;
+	atomic_store(&w->wake, 1);
+	fake.cpu = 1;
+	place_apart(pool);
+	place_note(w, PLACE_APART);
+	place_apart(pool);
+	assert_int_equal(moved_to(),
+			 -1); /* nobody says that it does not come */
+	fake.cpu = 3;
+	place_note(w, PLACE_HERE);
+	place_apart(pool); /* the caller is there by now */
+	assert_int_equal(moved_to(), -1);
+	place_note(w, PLACE_HERE);
+	fake.cpu = 1;
+	place_apart(pool);
+	assert_int_equal(moved_to(), 3);
+	assert_int_equal(fake.last_moved, w->tid);
+	place_apart(pool); /* once */
+	assert_int_equal(moved_to(), -1);
+	assert_int_equal(pool->moves, moves);
+	/* The CPUs change: it may be left where it is not to be. */
+	fake.cpu = 3;
+	place_note(w, PLACE_HERE);
+	fake.cpu = 1;
+	fake.refuse_move = OS_LOST_CPU;
+	place_apart(pool);
+	fake.refuse_move = 0;
+	assert_int_equal(moved_to(), 3);
+	assert_int_equal(pool->moves, moves + 1);
+	fake.cpu = 3;
+	place_note(w, PLACE_HERE);
+	fake.cpu = 1;
+	fake_set_cpus(4, 0x7);
+	place_apart(pool);
+	assert_int_equal(moved_to(), -1);
+}
+
 /* Where there are many CPUs the next one is as good as any. */
 static void test_many_cpus_are_left_to_the_system(void **state) NO_ANALYSIS
 {
@@ -381,6 +423,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_apart_from_who_runs_items, setup),
+		cmocka_unit_test_setup(test_who_does_not_come_is_sent, setup),
 		cmocka_unit_test_setup(test_nothing_waits_any_more, setup),
 		cmocka_unit_test_setup(test_to_an_idle_cpu, setup),
 		cmocka_unit_test_setup(test_bound_workers_stay, setup),

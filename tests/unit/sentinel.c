@@ -318,6 +318,19 @@ static void test_yields_to_see_whether_its_cpu_is_idle(void **state)
 			 (CPU + 1) << PLACE_SHIFT | PLACE_HERE);
 }
 
+/* It has been woken, and is not here: somebody else may send it. */
+static void test_says_where_one_on_its_way_may_run(void **state)
+{
+	struct worker *idle = wait_unbound();
+
+	(void)state;
+	atomic_store(&idle->wake, 1);
+	fake_start(thread);
+	assert_int_equal(fake_wakes(&idle->wake), 0);
+	assert_int_equal(idle->woken_from,
+			 (CPU + 1) << PLACE_SHIFT | PLACE_HERE);
+}
+
 static void test_is_not_sure_if_others_run(void **state)
 {
 	struct worker *idle = wait_unbound();
@@ -425,6 +438,8 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(
 			test_yields_to_see_whether_its_cpu_is_idle, setup),
+		cmocka_unit_test_setup(test_says_where_one_on_its_way_may_run,
+				       setup),
 		cmocka_unit_test_setup(test_is_not_sure_if_others_run, setup),
 		cmocka_unit_test_setup(test_waits_for_those_that_wake_soon,
 				       setup),
