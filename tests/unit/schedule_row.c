@@ -192,32 +192,42 @@ static void set_max_active(int n)
 {
 	struct pool *pool = pool_of_cpu(0, false);
 
-	pool_lock(pool);
 	pwq_set_max_active(&pwqs[0], n);
 	if (!list_empty(&pool->worklist))
 		cm_watch(pool, true);
-	pool_unlock(pool);
 }
 
-static void freeze_and_thaw(void *arg)
+/* Meanwhile only what was active by then starts. */
+static void queue_freeze_and_thaw(void *arg) NO_ANALYSIS
 {
-	(void)arg;
+	struct pool *pool = pool_of_cpu(0, false);
+	int may;
+
+	queue_and_list(arg);
+	pool_lock(pool);
 	set_max_active(0);
-	sim_yield();
-	set_max_active(1);
+	may = nr_order + pwqs[0].nr_active;
+	pool_unlock(pool);
+	while (pwqs[0].nr_active)
+		sim_yield();
+	pool_lock(pool);
+	sim_check(nr_order <= may);
+	set_max_active(max_active);
+	pool_unlock(pool);
 }
 
 static void spawn_freeze(void)
 {
-	spawn_row();
-	sim_spawn(freeze_and_thaw, NULL);
+	for (int i = 0; i < MAX_ITEMS; i++)
+		items[i].body = note;
+	sim_spawn(queue_freeze_and_thaw, NULL);
 }
 
 static void test_frozen(void **state)
 {
 	const struct sim_scenario sc = {
 		"the queue is frozen and thawed",
-		build_one,
+		build_pair,
 		spawn_freeze,
 		check_order,
 		end,
