@@ -28,6 +28,7 @@
 #define DRAIN_NS      (10 * NSEC_PER_MSEC)
 #define TINY_ITEM_NS  500
 #define DRAIN_ITEM_NS 100
+#define BACK_NS	      (10 * NSEC_PER_MSEC)
 #define PREEMPTED_NS  (8 * NSEC_PER_MSEC)
 #define FIND_MAX      4
 #define EXIT_FORKED   70
@@ -548,7 +549,8 @@ static bool one_waits(struct pool *pool) REQUIRES(pool->lock)
 
 /*
  * Where items block one after another, the last of them begins with a single item left,
- * and what comes behind it is to find a worker that is there. So they keep two.
+ * and what comes behind it is to find a worker that is there. So they keep two, unless
+ * items that slept come to their end all the time: each of them leaves a worker.
  */
 static bool lacks_second(struct pool *pool) REQUIRES(pool->lock)
 {
@@ -557,7 +559,10 @@ static bool lacks_second(struct pool *pool) REQUIRES(pool->lock)
 	       !pool->managed && !one_waits(pool) &&
 	       pool->nr_idle + atomic_load(&pool->nr_threads) -
 			       pool->nr_workers <
-		       2;
+		       2 &&
+	       os_now() - atomic_load_explicit(&pool->back_at,
+					       memory_order_relaxed) >
+		       BACK_NS;
 }
 
 /*

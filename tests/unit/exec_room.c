@@ -66,6 +66,7 @@ enum {
 static struct {
 	uint64_t ns;	    /* each of them takes so long, */
 	unsigned int slept; /* and so many of the first ones sleep meanwhile */
+	uint64_t back_ago;  /* ns: so long ago another one ended that slept */
 } lent;
 
 static void computing(struct work_struct *work)
@@ -102,6 +103,9 @@ static struct pool *begin_loan(int workers, int waiting) NO_ANALYSIS
 		fake_run();
 	}
 	assert_int_equal(pool->nr_running, HOUSE_CPUS);
+	fake.now += NSEC_PER_MSEC * 1000;
+	if (lent.back_ago)
+		atomic_store(&pool->back_at, fake.now - lent.back_ago);
 	atomic_store(&pool->cpu_idle, CPU_IDLE);
 	cm_wake_idle(pool, true);
 	fake_run();
@@ -152,6 +156,13 @@ static void test_two_in_reserve_where_items_block(void **state)
 	assert_int_equal(created(HOUSE_CPUS + 1, 2), 2);
 	assert_int_equal(created(HOUSE_CPUS + 2, 2), 1);
 	assert_int_equal(created(HOUSE_CPUS + 3, 2), 0);
+	/* Sleepers come back, and will be idle soon. */
+	lent.back_ago = 9 * NSEC_PER_MSEC;
+	assert_int_equal(created(HOUSE_CPUS + 1, 2), 1);
+	assert_int_equal(created(HOUSE_CPUS + 2, 2), 0);
+	lent.back_ago = 11 * NSEC_PER_MSEC;
+	assert_int_equal(created(HOUSE_CPUS + 1, 2), 2);
+	lent.back_ago = 0;
 	/* A single one does not wait for that. */
 	assert_int_equal(created(HOUSE_CPUS + 1, 1), 0);
 	assert_true(pool_unbound(false)->want);
