@@ -217,28 +217,27 @@ static bool worth_waking(struct pool *pool, int running)
  * Something was queued behind the one worker that runs. Where that ends soon, as far as
  * is known, and whoever queued waits for it, the way of another one from his CPU would
  * take longer. If it blocks, this CPU idles as soon as the caller waits, and the
- * sentinel is told to look; if he does not wait, the tick.
+ * sentinel is told to look, if there is one that looks at this pool; if he does not
+ * wait, the tick.
  */
-static bool is_left(struct pool *pool)
+static bool leave_to_runner(struct pool *pool)
 {
-	return param_get(sentinel) && serves_all(pool) && place_leaves(pool) &&
-	       atomic_load(&sentinels[os_cpu()].state) != SENTINEL_REFUSED;
+	int here = os_cpu();
+	uint32_t state = atomic_load(&sentinels[here].state);
+
+	if (!param_get(sentinel) || !serves_all(pool) ||
+	    !pool_has_cpu(pool, here) ||
+	    (state != SENTINEL_OFF && state != SENTINEL_ARMED &&
+	     state != SENTINEL_RESTING) ||
+	    !place_leaves(pool, here))
+		return false;
+	cm_start_tick();
+	arm_one(here, true);
+	return true;
 }
 
-void cm_kick(struct pool *pool)
+static void kick_worker(struct pool *pool, int running)
 {
-	int running = atomic_load(&pool->nr_running);
-
-	if (unlikely(pool->bh)) {
-		cm_wake_bh(pool, false);
-		cm_start_tick();
-		return;
-	}
-	if (running == 1 && !pool_is_tiny(pool) && is_left(pool)) {
-		cm_start_tick();
-		arm_one(os_cpu(), true);
-		return;
-	}
 	if (worth_waking(pool, running)) {
 		if (running)
 			cm_wake_idle(pool, false);
@@ -251,6 +250,25 @@ void cm_kick(struct pool *pool)
 	cm_start_tick();
 	if (running)
 		arm(pool, !pool_is_tiny(pool));
+}
+
+void cm_kick(struct pool *pool)
+{
+	int running = atomic_load(&pool->nr_running);
+
+	if (unlikely(pool->bh)) {
+		cm_wake_bh(pool, false);
+		cm_start_tick();
+		return;
+	}
+	if (running == 1 && !pool_is_tiny(pool) && leave_to_runner(pool))
+		return;
+	kick_worker(pool, running);
+}
+
+void cm_kick_again(struct pool *pool)
+{
+	kick_worker(pool, atomic_load(&pool->nr_running));
 }
 
 bool cm_may_start(struct pool *pool)

@@ -52,6 +52,9 @@ void cm_reset(void); /* in a forked child */
 /* After a push that found nothing but quiet items: see that somebody looks. */
 void cm_kick(struct pool *pool);
 
+/* The same again, in case that this came to nothing; not of a BH pool. */
+void cm_kick_again(struct pool *pool);
+
 /* Wake the pool's first idle worker; @again even if it has been woken. False
  * if there is none, or it is on its way. */
 bool cm_wake_idle(struct pool *pool, bool again);

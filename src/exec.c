@@ -441,6 +441,7 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 	pool_drain(pool);
 	if (list_empty(&pool->worklist))
 		return false;
+	place_begins(pool);
 	if (unlikely(pool->nr_asleep))
 		cm_recheck(pool);
 	if (cm_may_start(pool))

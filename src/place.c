@@ -25,7 +25,10 @@
  * Where that is so, whoever waits for an item is often back before its worker sleeps, and
  * what he queues then is left to that worker if it went to work on the same CPU:
  * another one's way there takes ten times as long as the item. What so follows is
- * counted with the lone items; and if it is late, that ends it as well.
+ * counted with the lone items; and if it is late, whoever begins it at last, that ends it
+ * as well. If he blocks, or needs the CPU of one who does not wait, that may be the
+ * time until a tick, a thousand times of what is gained: so then as many have to
+ * follow in time, and are not left to anybody, as it takes to gain that (doubts).
  *
  * All that is for pools of few CPUs. With many of them the system looks further, and
  * knows better which one is idle.
@@ -41,6 +44,9 @@
 #define BRIEF_NS   (25 * NSEC_PER_USEC)
 #define LONE_ITEMS 2 /* the next one may come before it sleeps */
 #define LATE_NS	   (50 * NSEC_PER_USEC)
+#define LEFT	   1U /* in behind_at: nobody else was woken */
+#define GAIN_NS	   (4 * NSEC_PER_USEC)
+#define MAX_LATE   (100 * NSEC_PER_MSEC)
 #define LOOK_EVERY 256
 #define MAX_MISSES 4
 #define MISS_SKIP  64
@@ -214,33 +220,79 @@ void place_woken(struct worker *w, struct pool *pool)
 		note_where(pool);
 }
 
-bool place_leaves(struct pool *pool)
+bool place_leaves(struct pool *pool, int here)
 {
+	uint64_t now = os_now() & ~(uint64_t)LEFT;
+	bool left;
+
 	if (!is_to_be_placed(pool))
 		return false;
-	atomic_store_explicit(&pool->behind_at, os_now(), memory_order_relaxed);
-	return lone(pool) == LONE &&
+	left = lone(pool) == LONE &&
+	       !atomic_load_explicit(&pool->doubts, memory_order_relaxed) &&
 	       atomic_load_explicit(&pool->at, memory_order_relaxed) ==
-		       os_cpu() + 1;
+		       here + 1;
+	if (!(atomic_load_explicit(&pool->behind_at, memory_order_relaxed) &
+	      LEFT))
+		atomic_store_explicit(&pool->behind_at, now | left,
+				      memory_order_relaxed);
+	return left;
+}
+
+static void set_doubts(struct pool *pool, unsigned int n)
+{
+	if (n != atomic_load_explicit(&pool->doubts, memory_order_relaxed))
+		atomic_store_explicit(&pool->doubts, n, memory_order_relaxed);
+}
+
+/* Where something waits that was queued while one ran: is it late? */
+static bool is_late(struct pool *pool, uint64_t since) REQUIRES(pool->lock)
+{
+	uint64_t late = os_now() - (since & ~(uint64_t)LEFT);
+
+	if (late <= LATE_NS)
+		return false;
+	set_lone(pool, LONE_FEW);
+	if (late > MAX_LATE)
+		late = MAX_LATE;
+	if (since & LEFT)
+		set_doubts(pool, (unsigned int)(late / GAIN_NS));
+	return true;
+}
+
+static uint64_t take_behind_at(struct pool *pool) REQUIRES(pool->lock)
+{
+	uint64_t since =
+		atomic_load_explicit(&pool->behind_at, memory_order_relaxed);
+
+	atomic_store_explicit(&pool->behind_at, 0, memory_order_relaxed);
+	return since;
 }
 
 void place_followed(struct worker *w, struct pool *pool)
 {
-	uint64_t since =
-		atomic_load_explicit(&pool->behind_at, memory_order_relaxed);
+	uint64_t since = take_behind_at(pool);
 	const struct list *l = &pool->worklist;
+	unsigned int doubts =
+		atomic_load_explicit(&pool->doubts, memory_order_relaxed);
 	int n = lone(pool);
 
-	atomic_store_explicit(&pool->behind_at, 0, memory_order_relaxed);
 	if (list_empty(l))
 		return;
 	note_where(pool);
-	if (os_now() - since > LATE_NS) {
-		set_lone(pool, LONE_FEW);
-	} else if (l->next->next == l) {
+	if (!is_late(pool, since) && l->next->next == l) {
 		w->followed++;
 		set_lone(pool, n < LONE ? n + 1 : LONE);
+		set_doubts(pool, doubts ? doubts - 1 : 0);
 	}
+}
+
+void place_came(struct pool *pool)
+{
+	uint64_t since =
+		atomic_load_explicit(&pool->behind_at, memory_order_relaxed);
+
+	if (since & LEFT && is_late(pool, since))
+		take_behind_at(pool);
 }
 
 /* What the time since it was woken says about the items. */

@@ -32,9 +32,10 @@ void place_apart(struct pool *pool) REQUIRES(pool->lock);
 
 /*
  * Something was queued while one worker runs an item: is it to be left to him? Then it
- * is as in a pool of one CPU. Any thread, even in a signal handler.
+ * is as in a pool of one CPU. @here: the caller's CPU. Any thread, even in a signal
+ * handler.
  */
-bool place_leaves(struct pool *pool);
+bool place_leaves(struct pool *pool, int here);
 
 /* The worker has ended an item and drained the inbox behind it. */
 void place_followed(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
@@ -45,6 +46,16 @@ static inline void place_drained(struct worker *w, struct pool *pool)
 	if (unlikely(atomic_load_explicit(&pool->behind_at,
 					  memory_order_relaxed)))
 		place_followed(w, pool);
+}
+
+/* What was left to him and is still there when another one begins: was that late? */
+void place_came(struct pool *pool) REQUIRES(pool->lock);
+
+static inline void place_begins(struct pool *pool) REQUIRES(pool->lock)
+{
+	if (unlikely(atomic_load_explicit(&pool->behind_at,
+					  memory_order_relaxed)))
+		place_came(pool);
 }
 
 /* The worker, without the lock, and counted as idle: when it has been woken, and before

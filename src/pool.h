@@ -87,8 +87,11 @@ struct pool {
 				asleep, nobody has looked who; under lock */
 	_Atomic int lone;      /* A: workers; see place.c */
 	_Atomic int at; /* A: workers; where one went to work, plus one */
-	_Atomic uint64_t behind_at; /* A: pushers; when one was left behind who
-				       runs, ns; 0: that has been seen */
+	_Atomic uint64_t behind_at;  /* A: pushers; when one was queued behind
+				       who runs, ns; see place.c; 0: that
+				       has been seen */
+	_Atomic unsigned int doubts; /* A: so many are to follow in time before
+					one is left to who runs; under lock */
 	_Atomic int runner;	 /* A: thread last counted, if it has not left
 				   the pool, or 0; under lock */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */

@@ -513,7 +513,7 @@ static bool repeat_kicks(uint64_t now)
 		if (pool->bh)
 			cm_wake_bh(pool, true);
 		else if (idle)
-			cm_kick(pool);
+			cm_kick_again(pool);
 		else
 			help_unwatched(pool, now);
 	}

@@ -326,6 +326,9 @@ static void test_kick_leaves_it_to_who_runs(void **state)
 	assert_true(tick_on);
 	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_ARMED,
 			 SENTINEL_OFF);
+	/* Not if the timer thread comes for it. */
+	cm_kick_again(unbound);
+	assert_int_equal(u->wake, 1);
 	/* Not if two run, if nobody would look, or somewhere else. */
 	unbound->nr_running = 2;
 	cm_kick(unbound);
@@ -339,6 +342,34 @@ static void test_kick_leaves_it_to_who_runs(void **state)
 		cm_kick(unbound);
 		assert_int_equal(u->wake, 1);
 	}
+}
+
+/* No sentinel of that CPU is there, or it does not look at this pool. */
+static void test_kick_leaves_nothing_where_nobody_looks(void **state)
+{
+	const enum sentinel_state gone[] = { SENTINEL_ABSENT, SENTINEL_LEAVING,
+					     SENTINEL_REFUSED };
+	static _Atomic unsigned long pod[1];
+	struct worker *u = house_idle_worker(unbound);
+
+	(void)state;
+	unbound->nr_running = 1;
+	fake.cpu = 2;
+	atomic_store(&unbound->lone, 16);
+	atomic_store(&unbound->at, 3);
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&u->wake, 0);
+		set_sentinels(gone[i]);
+		cm_kick(unbound);
+		assert_int_equal(u->wake, 1);
+	}
+	atomic_store(&u->wake, 0);
+	set_sentinels(SENTINEL_OFF);
+	atomic_store(&pod[0], 0xb);
+	atomic_store(&unbound->pod, pod);
+	cm_kick(unbound);
+	atomic_store(&unbound->pod, NULL);
+	assert_int_equal(u->wake, 1);
 }
 
 static void test_arming_a_resting_sentinel(void **state)
@@ -724,6 +755,8 @@ int main(void)
 		cmocka_unit_test_setup(test_arming_a_bound_pool, setup),
 		cmocka_unit_test_setup(test_arming_an_unbound_pool, setup),
 		cmocka_unit_test_setup(test_kick_leaves_it_to_who_runs, setup),
+		cmocka_unit_test_setup(
+			test_kick_leaves_nothing_where_nobody_looks, setup),
 		cmocka_unit_test_setup(test_arming_a_resting_sentinel, setup),
 		cmocka_unit_test_setup(test_absent_sentinel_is_asked_for,
 				       setup),

@@ -312,7 +312,7 @@ static bool follow(int cpu, int items, uint64_t ns) NO_ANALYSIS
 	bool left;
 
 	fake.cpu = cpu;
-	left = place_leaves(pool);
+	left = place_leaves(pool, fake.cpu);
 	fake.now += ns;
 	for (int i = 0; i < items; i++)
 		pool_add_work(pool, &house.item[i]);
@@ -348,7 +348,7 @@ static void test_followers_are_left_to_who_runs(void **state)
 		assert_true(follow(1, 1, 10 * USEC));
 	/* From elsewhere the way is as far as to an idle one. */
 	fake.cpu = 2;
-	assert_false(place_leaves(pool));
+	assert_false(place_leaves(pool, fake.cpu));
 }
 
 /* A worker that has run very many, one after another, sleeps where they are queued. */
@@ -373,6 +373,62 @@ static void test_a_late_follower_ends_it(void **state)
 		assert_false(follow(1, 1, USEC));
 }
 
+/* How many follow in time before one is left again. */
+static int until_left(void)
+{
+	int n = 0;
+
+	while (!follow(1, 1, USEC))
+		assert_true(++n < 100000);
+	return n;
+}
+
+/* What that has cost is to be gained first. */
+static void test_the_later_the_longer_it_is_over(void **state)
+{
+	(void)state;
+	learn();
+	assert_true(follow(1, 1, 100 * USEC));
+	assert_in_range(until_left(), 16, 50);
+	assert_true(follow(1, 1, 4000 * USEC));
+	assert_in_range(until_left(), 900, 1100);
+	assert_true(follow(1, 1, 10000000 * USEC));
+	assert_in_range(until_left(), 1000, 30000);
+}
+
+/* Whoever runs has blocked: another worker begins what was left to him. */
+static void test_another_one_begins_it(void **state) NO_ANALYSIS
+{
+	(void)state;
+	learn();
+	assert_true(place_leaves(pool, 1));
+	fake.now += 4000 * USEC;
+	/* It is out of the inbox, and somebody else queues another one. */
+	assert_false(place_leaves(pool, 2));
+	pool_add_work(pool, &house.item[0]);
+	place_begins(pool);
+	pool_del_work(pool, &house.item[0]);
+	assert_in_range(until_left(), 900, 1100);
+	/* In time. */
+	assert_true(place_leaves(pool, 1));
+	fake.now += 20 * USEC;
+	place_begins(pool);
+	assert_true(follow(1, 1, USEC));
+}
+
+/* Others were woken for it: it was not for that that it was late. */
+static void test_late_but_not_left(void **state) NO_ANALYSIS
+{
+	(void)state;
+	learn();
+	assert_false(place_leaves(pool, 2));
+	fake.now += 4000 * USEC;
+	place_begins(pool);
+	assert_true(follow(1, 1, USEC));
+	assert_false(follow(2, 1, 4000 * USEC));
+	assert_in_range(until_left(), 16, 50);
+}
+
 static void test_crowds_do_not_follow(void **state)
 {
 	(void)state;
@@ -393,14 +449,14 @@ static void test_followers_elsewhere(void **state)
 	atomic_store(&pool->lone, 16);
 	atomic_store(&pool->at, 2);
 	fake.cpu = 1;
-	assert_false(place_leaves(pool));
+	assert_false(place_leaves(pool, fake.cpu));
 	atomic_store(&pool->nr_cpus, 1);
-	assert_false(place_leaves(pool));
+	assert_false(place_leaves(pool, fake.cpu));
 	atomic_store(&pool->nr_cpus, nr);
-	assert_true(place_leaves(pool));
+	assert_true(place_leaves(pool, fake.cpu));
 	atomic_store(&bound->lone, 16);
 	atomic_store(&bound->at, 2);
-	assert_false(place_leaves(bound));
+	assert_false(place_leaves(bound, fake.cpu));
 	assert_int_equal(bound->behind_at, 0);
 }
 
@@ -441,6 +497,10 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_followers_are_lone_items, setup),
 		cmocka_unit_test_setup(test_a_late_follower_ends_it, setup),
+		cmocka_unit_test_setup(test_the_later_the_longer_it_is_over,
+				       setup),
+		cmocka_unit_test_setup(test_another_one_begins_it, setup),
+		cmocka_unit_test_setup(test_late_but_not_left, setup),
 		cmocka_unit_test_setup(test_crowds_do_not_follow, setup),
 		cmocka_unit_test_setup(test_followers_elsewhere, setup),
 		cmocka_unit_test_setup(test_a_move_that_fails_is_made_good,

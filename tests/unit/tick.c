@@ -722,6 +722,24 @@ static void test_mayday_without_the_tick(void **state)
 	calls_until(fake.now + 400 * NSEC_PER_MSEC, call_times, 5);
 }
 
+/* Wherever the timer thread runs: what was left to who has blocked is not left again. */
+static void test_left_to_nobody_without_the_tick(void **state)
+{
+	struct worker *idle = house_idle_worker(unbound);
+
+	(void)state;
+	params.tick = 0;
+	for (int cpu = 0; cpu < HOUSE_CPUS; cpu++)
+		atomic_store(&sentinels[cpu].state, SENTINEL_OFF);
+	unbound->nr_running = 1;
+	atomic_store(&unbound->lone, 16);
+	atomic_store(&unbound->at, fake.cpu + 1);
+	start_ticking();
+	house_queue(0, 0);
+	tick();
+	assert_int_equal(idle->wake, 1);
+}
+
 /* With a worker there is no call, and the next want of one begins anew. */
 static void mayday_ends_with_a_worker(void)
 {
@@ -1003,6 +1021,8 @@ int main(void)
 		cmocka_unit_test_setup(test_switched_off, setup),
 		cmocka_unit_test_setup(test_reads_states, setup),
 		cmocka_unit_test_setup(test_looks_at_some_of_many,
+				       setup_unbound),
+		cmocka_unit_test_setup(test_left_to_nobody_without_the_tick,
 				       setup_unbound),
 		cmocka_unit_test_setup(test_looks_at_many_that_go_on,
 				       setup_unbound),
