@@ -540,12 +540,12 @@ static void follow_pool(struct worker *w, struct pool *pool)
 	os_thread_move(0, worker_cpu(pool), worker_cpus(pool));
 }
 
-/* At most, on the worklist. */
+/* At most, on the worklist. Of items that are checked none is touched for that. */
 static bool one_waits(struct pool *pool) REQUIRES(pool->lock)
 {
 	const struct list *l = &pool->worklist;
 
-	return l->next->next == l;
+	return list_empty(l) || (!os_checks_items() && l->next->next == l);
 }
 
 /*

@@ -200,21 +200,24 @@ bool lease_has_row(struct pool *pool)
 	return pwq_first_inactive(word_pwq(word));
 }
 
-/* After that nothing is inactive that need not be. */
+/* After that nothing is inactive that need not be. It may have been moved to the worklist
+ * before, and be over, with has_work left as it was for the row (look_at_held()). */
 void lease_end_row(struct worker *w)
 {
 	struct pwq *pwq = w->lease.row;
 
 	w->lease.row = NULL;
-	if (pwq)
-		pwq_catch_up(pwq);
+	if (!pwq)
+		return;
+	pwq_catch_up(pwq);
+	pool_note_work(pwq_pool(pwq));
 }
 
 bool lease_begin(struct worker *w, struct pool *pool)
 {
 	uint32_t n = 0;
 
-	if (pool->lessee || os_checks_items())
+	if (pool->lessee)
 		return false;
 	if (!list_empty(&pool->worklist))
 		n = take_listed(&w->lease, pool);

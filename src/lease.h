@@ -55,12 +55,12 @@
 bool lease_has_row(struct pool *pool) REQUIRES(pool->lock);
 
 /* Is one worth while? For a single item it is not; and if a worker is asleep it must be
- * seen when it runs again. */
+ * seen when it runs again. Items that are checked are not touched before that. */
 static inline bool lease_pays(struct pool *pool) REQUIRES(pool->lock)
 {
 	const struct list *l = &pool->worklist;
 
-	return pool_is_tiny(pool) && !pool->nr_asleep &&
+	return pool_is_tiny(pool) && !pool->nr_asleep && !os_checks_items() &&
 	       (list_empty(l) || l->next->next != l || lease_has_row(pool));
 }
 
@@ -81,7 +81,8 @@ bool lease_end(struct worker *w, struct pool *pool) REQUIRES(pool->lock);
  */
 void lease_gather(struct lease *l);
 
-/* The lessee, who has the lock, is going to do something else than begin the next one. */
+/* The lessee, who has the lock, is going to do something else than begin the next one.
+ * After that has_work is right, but for what is drained. */
 void lease_end_row(struct worker *w) NO_ANALYSIS;
 
 /* By whoever has taken the lock and is not the lessee. */

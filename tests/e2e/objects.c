@@ -420,15 +420,21 @@ TEST(overwritten_in_a_pod, OVERWRITES, .timeout = 60,
 	check_kinds(WQ_UNBOUND);
 }
 
+/* Holds up its worker, and is neither found asleep nor a hog. */
+static void block_spinning(void)
+{
+	item_init_held(&blocker);
+	blocker.spin = true;
+	EXPECT(queue_work_on(nth_cpu(0), wq, &blocker.work));
+	wait_for(item_started(&blocker));
+}
+
 /* Ready to start: on the list of the pool itself. */
 static void check_worklist(unsigned int flags, int victim, enum kind kind)
 {
 	printf("--- %s, item %d\n", names[kind], victim);
 	wq = alloc_workqueue("hurt", flags, 0);
-	item_init_held(&blocker);
-	blocker.spin = true;
-	EXPECT(queue_work_on(nth_cpu(0), wq, &blocker.work));
-	wait_for(item_started(&blocker));
+	block_spinning();
 	queue_jobs();
 	overwrite(job[victim], job[(victim + 1) % N], kind);
 	item_release(&blocker);
@@ -447,6 +453,50 @@ TEST(overwritten_ready, .timeout = 60,
 		check_worklist(WQ_PERCPU, 3, (enum kind)kind);
 		check_worklist(WQ_PERCPU, N - 1, (enum kind)kind);
 	}
+	check_library_works();
+}
+
+static void run_nothing(struct work_struct *work)
+{
+	(void)work;
+}
+
+/* So many at once that the pool's worker takes them for tiny. */
+static void run_tiny_ones(void)
+{
+	static struct work_struct tiny[1024];
+
+	block_spinning();
+	for (int i = 0; i < 1024; i++) {
+		INIT_WORK(&tiny[i], run_nothing);
+		queue_work_on(nth_cpu(0), wq, &tiny[i]);
+	}
+	item_release(&blocker);
+	flush_workqueue(wq);
+}
+
+/* The only one that is ready, behind items that were tiny. */
+TEST(overwritten_among_tiny, .timeout = 60,
+     .params = "cmwq.tick=0 cmwq.sentinel=0")
+{
+	wq = alloc_workqueue("hurt", WQ_PERCPU, 0);
+	for (int kind = 0; kind < KINDS; kind++) {
+		make_jobs();
+		cmwq_param_set("cmwq.objects", 0);
+		run_tiny_ones();
+		cmwq_param_set("cmwq.objects", 1);
+		block_spinning();
+		EXPECT(queue_work_on(nth_cpu(0), wq, &job[0]->dwork.work));
+		EXPECT(queued(0));
+		log_clear();
+		overwrite(job[0], job[1], (enum kind)kind);
+		item_release(&blocker);
+		flush_workqueue(wq);
+		EXPECT_EQ(runs[0], 0);
+		check_said("workqueue hurt", job[0]);
+		end_jobs();
+	}
+	destroy_workqueue(wq);
 	check_library_works();
 }
 

@@ -298,6 +298,15 @@ static void sim_stops(long at0, int to0, long at1, int to1)
 	sim_run.stop_to[1] = to1;
 }
 
+static inline void sim_undisturbed(const struct sim_scenario *sc)
+{
+	sem_init(&sim_main, 0, 0);
+	sim_run.random = 0;
+	sim_run.first = 0;
+	sim_stops(-1, 0, -1, 0);
+	sim_once(sc);
+}
+
 static void sim_second_stop(const struct sim_scenario *sc, long at, int to,
 			    long steps, long stride)
 {

@@ -237,6 +237,73 @@ static void test_frozen(void **state)
 	explore(&sc, 101);
 }
 
+/*
+ * What the queue has in line is moved to the worklist by somebody who looks at the pool
+ * for another reason, in the middle of a row.
+ */
+#define MANY   204 /* a few are left where the inbox is looked at in between */
+#define SLOTS  8
+#define SLOW_1 10
+#define SLOW_2 140
+#define POKE   190
+
+static struct work_struct many[MANY];
+static int many_ran;
+
+/* So slow that the pool is tiny all the same, and twice is long enough. */
+static void count_many(struct work_struct *work)
+{
+	int i = (int)(work - many);
+
+	if (i == SLOW_1 || i == SLOW_2)
+		sim_now += 6 * NSEC_PER_MSEC;
+	if (i == POKE)
+		pool_poke(pool_of_cpu(0, false));
+	many_ran++;
+}
+
+static void build_many(void)
+{
+	build_tiny(SLOTS);
+	many_ran = 0;
+	for (int i = 0; i < MANY; i++)
+		INIT_WORK(&many[i], count_many);
+}
+
+static void queue_frozen_and_thaw(void *arg)
+{
+	set_max_active(0);
+	for (int i = 0; i < MANY; i++)
+		queue_work_on(0, &wq, &many[i]);
+	lock_and_unlock(arg);
+	set_max_active(SLOTS);
+}
+
+static void spawn_many(void)
+{
+	sim_spawn(queue_frozen_and_thaw, NULL);
+}
+
+static void check_many(void)
+{
+	check_quiet();
+	sim_check(many_ran == MANY);
+}
+
+static void test_row_moved(void **state)
+{
+	const struct sim_scenario sc = {
+		"a row ends on the worklist",
+		build_many,
+		spawn_many,
+		check_many,
+		end,
+	};
+
+	(void)state;
+	sim_undisturbed(&sc);
+}
+
 static int queued_before;
 
 /* Behind all that is queued by now. */
@@ -326,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_flushed),
 		cmocka_unit_test(test_one_sleeps),
 		cmocka_unit_test(test_frozen),
+		cmocka_unit_test(test_row_moved),
 		cmocka_unit_test(test_requeued),
 		cmocka_unit_test(test_a_record_used_again),
 	};
