@@ -188,7 +188,7 @@ static void test_one_sleeps(void **state)
 	explore(&sc, 101);
 }
 
-static void set_max_active(int n)
+static void set_max_active(int n) NO_ANALYSIS
 {
 	struct pool *pool = pool_of_cpu(0, false);
 
