@@ -270,13 +270,19 @@ static void build_many(void)
 		INIT_WORK(&many[i], count_many);
 }
 
-static void queue_frozen_and_thaw(void *arg)
+static void queue_frozen_and_thaw(void *arg) NO_ANALYSIS
 {
+	struct pool *pool = pool_of_cpu(0, false);
+
+	pool_lock(pool);
 	set_max_active(0);
+	pool_unlock(pool);
 	for (int i = 0; i < MANY; i++)
 		queue_work_on(0, &wq, &many[i]);
 	lock_and_unlock(arg);
+	pool_lock(pool);
 	set_max_active(SLOTS);
+	pool_unlock(pool);
 }
 
 static void spawn_many(void)
