@@ -120,10 +120,10 @@ TEST(refused_at_allocation)
 	int threads, i;
 
 	become_ordinary();
+	log_ignore("cannot create a worker"); /* that idles in reserve */
 	check_library_works();
-	linger();
-	threads = count_threads();
 	refuse_by_limit();
+	threads = count_threads();
 	for (i = 0; i < 100; i++) {
 		EXPECT(!alloc_workqueue("no%d", WQ_MEM_RECLAIM | WQ_PERCPU, 0,
 					i));
@@ -133,7 +133,7 @@ TEST(refused_at_allocation)
 	}
 	EXPECT_EQ(log_count("cannot create its rescuer"), 300);
 	EXPECT(log_has_both("workqueue no99", "rescuer"));
-	EXPECT_EQ(count_threads(), threads);
+	EXPECT_OP(count_threads(), <=, threads);
 	wq = alloc_workqueue("plain", WQ_PERCPU, 0);
 	EXPECT(wq);
 	destroy_workqueue(wq);
