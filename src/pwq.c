@@ -140,7 +140,7 @@ static void inactive_add_tail(struct pwq *pwq, struct work_struct *work)
 	set_before(&pwq->inactive, entry);
 }
 
-static void inactive_add(struct pwq *pwq, struct work_struct *work)
+void pwq_put_back_inactive(struct pwq *pwq, struct work_struct *work)
 {
 	struct list *entry = work_entry(work);
 	struct list *next = pwq->inactive.next;
@@ -151,7 +151,7 @@ static void inactive_add(struct pwq *pwq, struct work_struct *work)
 	set_before(next, entry);
 }
 
-static void inactive_del(struct work_struct *work)
+void pwq_take_inactive(struct work_struct *work)
 {
 	struct list *entry = work_entry(work);
 
@@ -242,7 +242,7 @@ static void activate_first(struct pwq *pwq) NO_ANALYSIS
 	if (os_checks_items() && !verify(pwq))
 		return;
 	work = entry_work(pwq->inactive.next);
-	inactive_del(work);
+	pwq_take_inactive(work);
 	pool_add_work(pwq_pool(pwq), work);
 }
 
@@ -327,7 +327,7 @@ static void go_on_in_turn(struct pwq *pwq, struct pool *turn) NO_ANALYSIS
 }
 
 /* The limit was changed, or whatever held it up. */
-static void activate(struct pwq *pwq) NO_ANALYSIS
+void pwq_catch_up(struct pwq *pwq)
 {
 	set_limit(pwq);
 	while (!list_empty(&pwq->inactive) && take_slot(pwq))
@@ -367,7 +367,7 @@ static void look_at_held(struct pool *pool) REQUIRES(pool->lock)
 		if (pwq->node)
 			go_on_in_turn(pwq, pool);
 		else
-			activate(pwq);
+			pwq_catch_up(pwq);
 		if (pwq->events & PWQ_RETIRED)
 			unplug_successor(pwq);
 	}
@@ -480,20 +480,19 @@ static void drop_in_flight(struct pwq *pwq, unsigned int colour) NO_ANALYSIS
 		event_signal(&wq->flush_event);
 }
 
-void pwq_item_done(struct pwq *pwq, unsigned int colour)
-{
-	pwq->nr_active--;
-	drop_in_flight(pwq, colour);
-	if (unlikely(pwq->node))
-		go_on_in_turn(pwq, node_give(pwq->node));
-	else if (unlikely(!list_empty(&pwq->inactive)))
-		activate(pwq);
-}
-
 void pwq_item_over(struct pwq *pwq, unsigned int colour, bool active)
 {
 	pwq->nr_active -= active;
 	drop_in_flight(pwq, colour);
+}
+
+void pwq_item_done(struct pwq *pwq, unsigned int colour)
+{
+	pwq_item_over(pwq, colour, true);
+	if (unlikely(pwq->node))
+		go_on_in_turn(pwq, node_give(pwq->node));
+	else if (unlikely(!list_empty(&pwq->inactive)))
+		pwq_catch_up(pwq);
 }
 
 bool pwq_lags(struct pwq *pwq)
@@ -501,26 +500,11 @@ bool pwq_lags(struct pwq *pwq)
 	return !list_empty(&pwq->inactive) && pwq->nr_active < pwq->limit;
 }
 
-void pwq_catch_up(struct pwq *pwq)
-{
-	activate(pwq);
-}
-
 struct work_struct *pwq_first_inactive(struct pwq *pwq)
 {
 	struct list *first = pwq->inactive.next;
 
 	return first->next == &pwq->inactive ? NULL : entry_work(first);
-}
-
-void pwq_take_inactive(struct work_struct *work)
-{
-	inactive_del(work);
-}
-
-void pwq_put_back_inactive(struct pwq *pwq, struct work_struct *work)
-{
-	inactive_add(pwq, work);
 }
 
 void pwq_item_lost(struct pwq *pwq, unsigned int colour, bool active)
@@ -546,7 +530,7 @@ void pwq_remove(struct pwq *pwq, struct work_struct *work, unsigned long word)
 	if (active)
 		pool_del_work(pwq_pool(pwq), work);
 	else
-		inactive_del(work);
+		pwq_take_inactive(work);
 	pwq_item_lost(pwq, word_colour(word), active);
 }
 
@@ -556,7 +540,7 @@ void pwq_set_max_active(struct pwq *pwq, int max_active)
 	if (pwq->node)
 		go_on_in_turn(pwq, pwq_pool(pwq));
 	else
-		activate(pwq);
+		pwq_catch_up(pwq);
 }
 
 void pwq_share(struct pwq *pwq, struct node *node)

@@ -44,11 +44,13 @@ static struct sim_thread {
 	void *arg;
 	enum sim_state state;
 	bool idle; /* SCHED_IDLE: runs if nobody else can */
+	long seen; /* sim_run.done when it yielded */
 	const void *word;
 } sim[SIM_MAX];
 
 static struct {
 	const char *name;
+	long done;	/* steps of all that were no yields */
 	int nr;		/* simulated threads in use */
 	int made;	/* real threads behind them */
 	bool ending;	/* waits time out */
@@ -109,11 +111,27 @@ static int sim_first(int from, enum sim_state state, bool idle)
 	return -1;
 }
 
-/* Round robin; idle ones, and then those that yielded, if nobody else can. */
+/* Of those that yielded: who had somebody else take a step since. */
+static int sim_first_to_look(int from)
+{
+	for (int i = 0; i < sim_run.nr; i++) {
+		int t = (from + i) % sim_run.nr;
+
+		if (sim[t].state == SIM_YIELDED && !sim[t].idle &&
+		    sim[t].seen != sim_run.done)
+			return t;
+	}
+	return -1;
+}
+
+/* Round robin. Idle ones, and then those that yielded in vain, if nobody else can: who
+ * spins keeps his CPU. */
 static int sim_pick(int from)
 {
 	int t = sim_first(from, SIM_READY, false);
 
+	if (t < 0)
+		t = sim_first_to_look(from);
 	if (t < 0)
 		t = sim_first(from, SIM_READY, true);
 	if (t < 0)
@@ -152,6 +170,7 @@ static void sim_yield(void)
 	if (sim_run.steps++ > SIM_MAX_STEPS)
 		sim_fail(__FILE__, __LINE__, "some thread gets on");
 	sim[sim_self].state = SIM_YIELDED;
+	sim[sim_self].seen = sim_run.done;
 	sim_give_up();
 }
 
@@ -177,6 +196,7 @@ static inline void sim_step(void)
 	step = sim_run.steps++;
 	if (step > SIM_MAX_STEPS)
 		sim_fail(__FILE__, __LINE__, "it ends");
+	sim_run.done++;
 	for (int i = 0; i < SIM_STOPS; i++)
 		if (sim_run.stop_at[i] == step)
 			sim_stop(sim_run.stop_to[i]);

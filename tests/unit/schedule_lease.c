@@ -9,17 +9,6 @@
  */
 #include "unit/schedule_world.h"
 
-/* Items are tiny: what comes while one runs is run under a lease. */
-static void build_tiny(void)
-{
-	struct pool *pool;
-
-	build();
-	sim_pace = 1;
-	for_each_pool (pool)
-		pool->tiny = true;
-}
-
 static void build_tiny_one_active(void)
 {
 	build_tiny();
@@ -131,15 +120,6 @@ static void flush_2(void *arg)
 	sim_check(!queued || items[2].runs == 1);
 }
 
-static void flush_the_queue(void *arg)
-{
-	int queued = nr_true;
-
-	(void)arg;
-	flush_workqueue(&wq);
-	sim_check(total_runs() + cancelled >= queued);
-}
-
 static void spawn_flush(void)
 {
 	spawn_lease();
@@ -191,12 +171,6 @@ static void check_requeue(void)
 	sim_check(items[3].runs == 3 && (sim_run.stops || leased[3]));
 }
 
-static void queue_3_elsewhere(void *arg)
-{
-	(void)arg;
-	queue_on_cpu(1, 3);
-}
-
 static void spawn_requeue_and_queue(void)
 {
 	spawn_requeue();
@@ -207,12 +181,6 @@ static void flush_3(void *arg)
 {
 	(void)arg;
 	flush_work(&items[3].work);
-}
-
-static void cancel_3(void *arg)
-{
-	(void)arg;
-	cancelled += cancel_work(&items[3].work);
 }
 
 static void spawn_requeue_and_others(void)

@@ -13,28 +13,23 @@ static int max_active;
 static int order[4 * MAX_ITEMS], nr_order;
 static bool in_row[MAX_ITEMS];
 
-static void build_tiny(int max)
+static void build_rows(int max)
 {
-	struct pool *pool;
-
-	build();
+	build_tiny();
 	build_wq(max);
 	max_active = max;
-	sim_pace = 1;
-	for_each_pool (pool)
-		pool->tiny = true;
 	memset(in_row, 0, sizeof(in_row));
 	nr_order = 0;
 }
 
 static void build_one(void)
 {
-	build_tiny(1);
+	build_rows(1);
 }
 
 static void build_pair(void)
 {
-	build_tiny(2);
+	build_rows(2);
 }
 
 /* Is what runs here leased, and was it inactive? */
@@ -97,12 +92,6 @@ static void test_a_row(void **state)
 	explore(&sc, 101);
 }
 
-static void cancel_3(void *arg)
-{
-	(void)arg;
-	cancelled += cancel_work(&items[3].work);
-}
-
 static void cancel_3_sync(void *arg)
 {
 	(void)arg;
@@ -124,15 +113,6 @@ static void flush_3(void *arg)
 	(void)arg;
 	flush_work(&items[3].work);
 	sim_check(!queued || items[3].runs == 1);
-}
-
-static void flush_the_queue(void *arg)
-{
-	int queued = nr_true;
-
-	(void)arg;
-	flush_workqueue(&wq);
-	sim_check(total_runs() + cancelled >= queued);
 }
 
 static void spawn_flush(void)
@@ -264,7 +244,7 @@ static void count_many(struct work_struct *work)
 
 static void build_many(void)
 {
-	build_tiny(SLOTS);
+	build_rows(SLOTS);
 	many_ran = 0;
 	for (int i = 0; i < MANY; i++)
 		INIT_WORK(&many[i], count_many);
@@ -320,12 +300,6 @@ static void note_and_requeue(struct item *it)
 		return;
 	queued_before = nr_true;
 	queue_on_cpu(0, (int)(it - items));
-}
-
-static void queue_3_elsewhere(void *arg)
-{
-	(void)arg;
-	queue_on_cpu(1, 3);
 }
 
 static void spawn_requeue(void)

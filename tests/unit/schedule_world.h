@@ -98,6 +98,9 @@ static inline int sim_thread_move(int tid, int cpu,
 
 #include "../../src/lock.c"
 #undef SPINS
+/* Elsewhere it waits for nobody, and keeps its CPU: no sentinel gets that. */
+#undef os_pause
+#define os_pause() sim_step()
 #include "../../src/work.c"
 #include "../../src/pool.c"
 #include "../../src/worker.c"
@@ -252,6 +255,17 @@ static inline void build(void)
 	nr_workers = 2;
 }
 
+/* Items are tiny: what comes while one runs is run under a lease. */
+static inline void build_tiny(void)
+{
+	struct pool *pool;
+
+	build();
+	sim_pace = 1;
+	for_each_pool (pool)
+		pool->tiny = true;
+}
+
 /* The second worker of each pool is still being created. */
 static inline void build_one_worker(void)
 {
@@ -375,6 +389,29 @@ static inline void lock_and_unlock(void *arg) NO_ANALYSIS
 	(void)arg;
 	pool_lock(pool_of_cpu(0, false));
 	pool_unlock(pool_of_cpu(0, false));
+}
+
+/* --- threads that interfere with what is queued --- */
+
+static inline void queue_3_elsewhere(void *arg)
+{
+	(void)arg;
+	queue_on_cpu(1, 3);
+}
+
+static inline void cancel_3(void *arg)
+{
+	(void)arg;
+	cancelled += cancel_work(&items[3].work);
+}
+
+static inline void flush_the_queue(void *arg)
+{
+	int queued = nr_true;
+
+	(void)arg;
+	flush_workqueue(&wq);
+	sim_check(total_runs() + cancelled >= queued);
 }
 
 static inline int seconds_of_stress(void)
