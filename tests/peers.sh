@@ -74,6 +74,8 @@ wanted = [("condvar", name, values) for name, values in promised.items()]
 wanted += [("cmwq", name, values)
            for name, values in {**promised, **ours}.items()]
 wanted += [("floor", "floor", floor), ("floor", "pingpong1", "p50_us p99_us"),
+           ("floor", "blockmix", "few_x makespan_x cpu_x peak_threads"),
+           ("floor", "blockread", "few_x makespan_x cpu_x peak_threads"),
            ("base", "empty_mem", "rss_kib private_dirty_kib"),
            ("base", "startup", "startup_ms run_ms empty_ms")]
 if "quota" in result["samples"]:
@@ -82,6 +84,13 @@ if "quota" in result["samples"]:
 else:
     print("no cgroup can be made here: quota not looked at")
 bad = 0
+for scenario in "blockmix", "blockread":
+    floor = {value: numbers[0] for value, numbers in
+             result["samples"][scenario]["floor"].items()}
+    if floor["few_x"] < floor["makespan_x"] or \
+            floor["peak_threads"] < 4 * cpus:
+        print(f"failed: {scenario}: the best of all cannot be {floor}")
+        bad = 1
 for peer, scenario, values in wanted:
     there = result["samples"].get(scenario, {}).get(peer, {})
     for value in values.split():
@@ -93,7 +102,9 @@ for peer, scenario, values in wanted:
             bad = 1
 for peer, scenario, value in (("cmwq", "submit1", "item_ns"),
                               ("condvar", "pingpong", "p50_us"),
-                              ("cmwq", "blockmix", "makespan_x")):
+                              ("cmwq", "blockmix", "makespan_x"),
+                              ("floor", "blockmix", "makespan_x"),
+                              ("floor", "blockread", "makespan_x")):
     if not result["samples"][scenario][peer][value][0] > 0:
         print(f"failed: {peer} {scenario} took no time")
         bad = 1
@@ -124,7 +135,9 @@ cat >"$tmp/small.json" <<'END'
   "pingpong": {"cmwq": {"p50_us": [5]}, "tokio": {"p50_us": [6]},
 	"go-channel": {"p50_us": [0.25]}},
   "chain": {"cmwq": {"item_ns": [25]}, "condvar": {"item_ns": [26]}},
-  "chain_percpu": {"cmwq": {"item_ns": [24]}}
+  "chain_percpu": {"cmwq": {"item_ns": [24]}},
+  "blockmix": {"cmwq": {"makespan_x": [1.25]}, "glib": {"makespan_x": [1.5]},
+	"floor": {"makespan_x": [1.125], "few_x": [1.375]}}
  }}
 END
 report="python3 -B $src/bench/peers/report.py --json"
@@ -140,7 +153,10 @@ expect()
 expect '| ns | 20 (10–30) | 50 | go 41 (40–45) | 0.49 | ≤ 0.6 × best peer | yes |'
 expect '| ns | 25 | 24 | condvar 26 | 0.92 | ≤ 0.6 × best peer | **NO** |'
 expect '| us | 5 |  | tokio 6 | 0.83 | ≤ 1 × best peer | yes |'
-expect '2 of 3 targets are reached.'
+expect '2 of 4 targets are reached.'
+expect '| × | 1.25 |  | glib 1.5 | 0.83 | ≤ 1.08 | **NO** |'
+expect '| the floor | 1.12 |'
+expect 'blockmix few x 1.38, blockmix makespan x 1.12.'
 expect '| cmwq per-CPU | 50 | 24 |'
 expect '| condvar | 90 | 26 |'
 expect 'glib, submit1: not done after 60 s'

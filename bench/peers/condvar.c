@@ -5,10 +5,12 @@
  *
  * Tasks are links of the queue, so nothing is allocated; whoever submits signals only
  * if a thread sleeps, and after the unlock; the threads are made with the first task.
- * It has no timers, and no way to be told that tasks block.
+ * It has no timers, and no way to be told that tasks block (but for the machine's floor,
+ * which is told by trial how many threads are right: condvar.h).
  */
 #include <pthread.h>
 #include "../util.h"
+#include "condvar.h"
 #include "peer.h"
 
 struct peer_task {
@@ -24,6 +26,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static struct peer_task *head, **tail = &head;
 static int sleeping;
+static int nr_threads_told; /* 0: as many as CPUs */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 bool peer_can(const char *scenario)
@@ -79,13 +82,31 @@ static void *work(void *arg)
 
 static void start_threads(void)
 {
+	int i, n = nr_threads_told ? nr_threads_told : nr_cpus();
 	pthread_t thread;
-	int i;
 
-	for (i = 0; i < nr_cpus(); i++) {
+	for (i = 0; i < n; i++) {
 		if (pthread_create(&thread, NULL, work, NULL))
 			die("cannot create a thread");
 	}
+}
+
+static bool all_sleep(void)
+{
+	bool all;
+
+	pthread_mutex_lock(&mutex);
+	all = sleeping == nr_threads_told;
+	pthread_mutex_unlock(&mutex);
+	return all;
+}
+
+void condvar_start(int threads)
+{
+	nr_threads_told = threads;
+	pthread_once(&once, start_threads);
+	while (!all_sleep())
+		sleep_ns(NSEC_PER_MSEC);
 }
 
 void peer_submit(struct peer_task *task)

@@ -2,7 +2,7 @@
 /*
  * floor.c - peer-floor: what the machine itself takes.
  *
- *	peer-floor floor | pingpong1 | --list
+ *	peer-floor floor | pingpong1 | blockmix | blockread | --list
  *
  * floor: an uncontended atomic addition; a cache line that goes to another CPU and
  * back; a futex round trip on one CPU and between two; 64 threads each of which makes
@@ -13,13 +13,17 @@
  *
  * pingpong1: percentiles of the bare futex round trip, where the program is allowed one
  * CPU.
+ *
+ * blockmix, blockread: the peers' tasks in a pool that knows how many threads are right,
+ * see floor_block.c.
  */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include "../util.h"
+#include "floor.h"
+#include "shared.h"
 
 #define NR_OPS	   5000000
 #define NR_CALLS   500000
@@ -34,9 +38,14 @@
 
 static int divide = 1; /* the work, for a trial */
 
-static void emit(const char *name, double value)
+void emit(const char *name, double value)
 {
 	printf("%s %.4f\n", name, value);
+}
+
+int work_size(int n, int least)
+{
+	return n / divide > least ? n / divide : least;
 }
 
 static double atomic_ns(void)
@@ -119,7 +128,7 @@ static void *burn(void *arg)
 	return NULL;
 }
 
-static void oversub(void)
+static void share_cpus(void)
 {
 	int i, n = nr_cpus(), burns = NR_BURNS / (divide > 1 ? 50 : 1);
 	struct rusage before, after;
@@ -148,7 +157,7 @@ static void oversub(void)
 static void machine_floor(void)
 {
 	emit("chain64_us", chain_us());
-	oversub();
+	share_cpus();
 	pin_to(nth_cpu(0));
 	emit("atomic_ns", atomic_ns());
 	emit("cpuclock_ns", clock_ns());
@@ -180,7 +189,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[2], "--quick")) {
 		divide = 1000;
 	} else if (argc != 2) {
-		fputs("Usage: peer-floor floor|pingpong1|--list [--quick]\n",
+		fputs("Usage: peer-floor floor|pingpong1|blockmix|blockread|"
+		      "--list [--quick]\n",
 		      stderr);
 		return 2;
 	}
@@ -188,8 +198,12 @@ int main(int argc, char **argv)
 		machine_floor();
 	else if (!strcmp(what, "pingpong1"))
 		pingpong1();
+	else if (!strcmp(what, "blockmix"))
+		return floor_blocking(blockmix);
+	else if (!strcmp(what, "blockread"))
+		return floor_blocking(blockread);
 	else if (!strcmp(what, "--list"))
-		puts("floor\npingpong1");
+		puts("floor\npingpong1\nblockmix\nblockread");
 	else
 		return 77;
 	return 0;

@@ -19,7 +19,7 @@
  *	cmwq_own.c  what only cmwq is asked for
  *
  *	cmwq.c condvar.c glib.c tbb.cpp uv.c dispatch.c   the adapters
- *	floor.c base.c                 programs of their own, see there
+ *	floor.c floor_block.c base.c   programs of their own, see there
  *
  * A task is memory of the adapter: it makes what it needs of it (for cmwq a struct
  * work_struct), so none is allocated while the clock runs, where the library lets one

@@ -271,6 +271,13 @@ def heading(metric, unit):
     return " ".join(words + ([unit] if unit else []))
 
 
+def floor_row(result, entries):
+    """What the machine takes itself, where that is known."""
+    found = [result.get(metric, "floor") for metric, *_ in entries]
+    return [row(["the floor"] + [cell(numbers) for numbers in found])] \
+        if any(found) else []
+
+
 def group_table(result, entries):
     """Peers are rows, the group's metrics are columns."""
     entries = [entry for entry in entries if result.all(entry[0])]
@@ -285,7 +292,7 @@ def group_table(result, entries):
     for label in sorted(labels, key=lambda name: (not is_ours(name), name)):
         lines.append(row([label] + [cell(result.all(metric).get(label))
                                     for metric, *_ in entries]))
-    return lines
+    return lines + floor_row(result, entries)
 
 
 def scope_table(result):
@@ -302,7 +309,12 @@ def scope_table(result):
 
 
 def floor_line(result):
-    floor = result.data["samples"].get("floor", {}).get("floor", {})
+    floor = {}
+    for scenario in ("floor", "blockmix", "blockread"):
+        values = result.data["samples"].get(scenario, {}).get("floor", {})
+        prefix = "" if scenario == "floor" else f"{scenario} "
+        floor.update((prefix + name, numbers)
+                     for name, numbers in values.items())
     parts = [f"{name.replace('_', ' ')} {number(statistics.median(numbers))}"
              for name, numbers in sorted(floor.items())]
     return ["The floor in the same runs: " + ", ".join(parts) + "."] \

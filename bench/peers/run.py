@@ -20,6 +20,7 @@ What this program adds to what the peers print:
 
 	peak_threads	of blockmix, blockread and oversub: the most threads at
 			once, the main one excluded, looked at every 10 ms
+			(peer-floor says itself how many were right)
 	pingpong1	runs on one CPU
 	quota		runs in a cgroup with half of the CPUs' time; makespan_x
 			is over the ideal there, throttled_ms is the kernel's
@@ -245,7 +246,7 @@ def execute(argv, limit, watch=False, before=None):
         raise Failed(" ".join([f"exit status {process.returncode}"] + last))
     values = parse(out)
     if watcher:
-        values["peak_threads"] = peak
+        values.setdefault("peak_threads", peak)
     return process.returncode, values
 
 
