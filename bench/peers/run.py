@@ -333,7 +333,8 @@ def first_line(*argv):
                              check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return (out.stdout + out.stderr).strip().splitlines()[0]
+    lines = (out.stdout + out.stderr).strip().splitlines()
+    return lines[0] if lines else None
 
 
 def cpu_model():
