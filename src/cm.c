@@ -166,6 +166,34 @@ static bool serves_all(struct pool *pool)
 						      memory_order_relaxed);
 }
 
+static void arm_all(struct pool *pool, bool rested)
+{
+	for (int cpu = pool_next_cpu(pool, 0); cpu < os_nr_cpus();
+	     cpu = pool_next_cpu(pool, cpu + 1))
+		if (os_cpu_allowed(cpu))
+			arm_one(cpu, rested);
+}
+
+/*
+ * Of many CPUs some idle most of the time, and to wake all their sentinels for an item
+ * would take longer than it. While fewer run than may, whoever queues wakes a worker, and
+ * that one the next; where one keeps up with tiny items his CPU is the one to watch.
+ */
+static void arm_wide(struct pool *pool)
+{
+	int cpu;
+
+	if (atomic_load_explicit(&pool->nr_running, memory_order_relaxed) >=
+	    pool_cap(pool)) {
+		arm_all(pool, false);
+	} else if (pool_is_tiny(pool)) {
+		cpu = atomic_load_explicit(&pool->runner_cpu,
+					   memory_order_relaxed);
+		if (pool_has_cpu(pool, cpu) && os_cpu_allowed(cpu))
+			arm_one(cpu, false);
+	}
+}
+
 /*
  * Let the sentinels of the pool's CPUs look out for an idle CPU. Where fewer
  * workers may run than there are CPUs some CPU is always idle and means nothing.
@@ -183,10 +211,23 @@ static void arm(struct pool *pool, bool rested)
 	}
 	if (!serves_all(pool))
 		return;
-	for (int cpu = pool_next_cpu(pool, 0); cpu < os_nr_cpus();
-	     cpu = pool_next_cpu(pool, cpu + 1))
-		if (os_cpu_allowed(cpu))
-			arm_one(cpu, rested);
+	if (pool_is_wide(pool))
+		arm_wide(pool);
+	else
+		arm_all(pool, rested);
+}
+
+/* By a worker that is about to run an item, with work behind it: if it blocks, this is
+ * the CPU that idles. */
+static void arm_own(struct pool *pool, bool rested)
+{
+	int here = os_cpu();
+
+	if (!pool_is_wide(pool))
+		arm(pool, rested);
+	else if (param_get(sentinel) && serves_all(pool) &&
+		 pool_has_cpu(pool, here) && os_cpu_allowed(here))
+		arm_one(here, rested);
 }
 
 static int lent(struct pool *pool)
@@ -316,7 +357,7 @@ void cm_watch(struct pool *pool, bool fresh)
 		wake_idle_from(pool, PLACE_APART);
 	}
 	cm_start_tick();
-	arm(pool, !pool_is_tiny(pool));
+	arm_own(pool, !pool_is_tiny(pool));
 }
 
 void cm_leave_waiting(struct pool *pool)
@@ -329,6 +370,9 @@ void cm_leave_waiting(struct pool *pool)
 void cm_start_running(struct pool *pool, struct worker *w)
 {
 	atomic_store_explicit(&pool->runner, w->tid, memory_order_relaxed);
+	if (pool_is_wide(pool))
+		atomic_store_explicit(&pool->runner_cpu, os_cpu(),
+				      memory_order_relaxed);
 	atomic_fetch_add(&pool->nr_running, 1);
 }
 

@@ -28,6 +28,7 @@
 #define DRAIN_NS      (10 * NSEC_PER_MSEC)
 #define TINY_ITEM_NS  500
 #define DRAIN_ITEM_NS 100
+#define OWN_ITEMS     16
 #define BACK_NS	      (10 * NSEC_PER_MSEC)
 #define PREEMPTED_NS  (8 * NSEC_PER_MSEC)
 #define FIND_MAX      4
@@ -147,21 +148,43 @@ static void check_forked(void)
 	os_exit_group(EXIT_FORKED);
 }
 
+/*
+ * Where many run at once they wait for the lock, and for CPUs, for longer than items
+ * take that are tiny, which then is not to be seen (judge_pace()). So what the functions
+ * take is read there, until they are known to be tiny.
+ */
+static void note_own_time(struct pool *pool, uint64_t ns) REQUIRES(pool->lock)
+{
+	pool->own_ns += ns;
+	if (++pool->own_items < OWN_ITEMS)
+		return;
+	if (pool->own_ns < OWN_ITEMS * TINY_ITEM_NS)
+		atomic_store(&pool->tiny, true);
+	pool->own_items = 0;
+	pool->own_ns = 0;
+}
+
 static void run_one(struct worker *w, struct pool *pool,
 		    struct work_struct *work, bool watch) REQUIRES(pool->lock)
 {
 	work_func_t func = work->func;
 	struct pwq *pwq = begin(w, pool, work, watch);
+	bool timed = pool_is_wide(pool) && !pool_is_tiny(pool);
+	uint64_t ns;
 
 	unlock(&pool->lock);
 	if (unlikely(w->began))
 		cm_count_sleeps(w);
+	ns = timed ? os_now() : 0;
 	errno = 0;
 	func(work);
 	check_forked();
+	ns = timed ? os_now() - ns : 0;
 	if (unlikely(w->began))
 		cm_item_returned(pool, w);
 	pool_lock_undrained(pool);
+	if (timed)
+		note_own_time(pool, ns);
 	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
 	settle(w, pool, pwq);
 }

@@ -43,6 +43,11 @@ bool node_take(struct node *node)
 	return false;
 }
 
+bool node_may_keep(struct node *node)
+{
+	return atomic_load(&node->nr) <= atomic_load(&node->max);
+}
+
 struct pool *node_next(struct node *node)
 {
 	struct node_waiter *first;

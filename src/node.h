@@ -16,6 +16,10 @@
  * Either W2 sees G1, or G2 sees W1. Whoever leaves the line or has taken what it was
  * poked for looks again whether there is a slot and somebody in line, so a poke is
  * never used up for nothing.
+ *
+ * A pwq whose items are tiny keeps the slots of those that are over for the next ones
+ * in its own pool for a while (pwq.c): to poke the other pool for each would take more
+ * time than they do.
  */
 #ifndef CMWQ_NODE_H
 #define CMWQ_NODE_H
@@ -54,6 +58,9 @@ struct pool *node_next(struct node *node);
 void node_wait(struct node *node, struct node_waiter *waiter,
 	       struct pool *pool);
 void node_leave(struct node *node, struct node_waiter *waiter);
+
+/* May one that is over hand its slot to another one of its pwq? Not if max was lowered. */
+bool node_may_keep(struct node *node);
 
 /* Does this thread hold the lock of one? Only a signal handler can find that it
  * does; it must not wait for any. */

@@ -51,7 +51,6 @@
 #define MAX_MISSES 4
 #define MISS_SKIP  64
 #define MAX_LOOKS  4
-#define FEW_CPUS   4
 
 static int lone(struct pool *pool)
 {
@@ -70,7 +69,7 @@ static bool is_to_be_placed(struct pool *pool)
 {
 	int nr = atomic_load_explicit(&pool->nr_cpus, memory_order_relaxed);
 
-	return !pool_bound(pool) && nr > 1 && nr <= FEW_CPUS;
+	return !pool_bound(pool) && nr > 1 && !pool_is_wide(pool);
 }
 
 static int waker_cpu(unsigned int from)

@@ -94,6 +94,7 @@ struct pool {
 					one is left to who runs; under lock */
 	_Atomic int runner;	 /* A: thread last counted, if it has not left
 				   the pool, or 0; under lock */
+	_Atomic int runner_cpu;	 /* A: of a wide pool: where it was then */
 	_Atomic int seen_asleep; /* A: the runner, if a sentinel saw it sleep */
 	_Atomic unsigned long seen_seq; /* A: and seq was this */
 	_Atomic uint64_t seen_until;	/* A: too old to believe from then on */
@@ -130,7 +131,10 @@ struct pool {
 	bool managed;	    /* P: somebody creates a worker */
 	uint64_t recheck_at; /* P: next look at sleepers, ns */
 	uint64_t drained_at; /* P: though the worklist was not empty, ns */
-	bool was_slow;	     /* P: items took longer than tiny ones */
+	unsigned int
+		own_items; /* P: of a wide pool, since it was last judged */
+	uint64_t own_ns;   /* P: what their functions took */
+	bool was_slow;	   /* P: items took longer than tiny ones */
 	struct cmwq_timer cull_timer; /* P: armed while cull_armed */
 	bool cull_armed;	      /* P */
 	int wants;	 /* T: workers beyond the first that it could use */
@@ -271,6 +275,16 @@ static inline bool pool_is_tiny(struct pool *pool)
 static inline bool pool_bound(struct pool *pool)
 {
 	return atomic_load_explicit(&pool->bound, memory_order_relaxed);
+}
+
+/* Beyond so many a look at each CPU of a pool takes longer than many an item. */
+#define FEW_CPUS 4
+
+static inline bool pool_is_wide(struct pool *pool)
+{
+	return !pool_bound(pool) &&
+	       atomic_load_explicit(&pool->nr_cpus, memory_order_relaxed) >
+		       FEW_CPUS;
 }
 
 /* Is it one of the CPUs that it serves? */

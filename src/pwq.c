@@ -21,6 +21,8 @@
 #include "log.h"
 #include "worker.h"
 
+#define TURN_NS (100 * NSEC_PER_USEC)
+
 _Atomic(struct pwq_chunk *) pwq_chunks;
 uintptr_t (*pwq_verify_inbox)(struct pool *pool, uintptr_t head);
 void (*pwq_verify_list)(struct pool *pool, struct list *head);
@@ -108,6 +110,7 @@ void pwq_reset(struct pwq *pwq)
 	pwq->events = 0;
 	pwq->successor = NULL;
 	pwq->waiter.waiting = false;
+	pwq->turned_at = 0;
 	atomic_store(&pwq->plugged, false);
 	memset(pwq->nr_in_flight, 0, sizeof(pwq->nr_in_flight));
 	atomic_store(&pwq->saturated, false);
@@ -326,6 +329,34 @@ static void go_on_in_turn(struct pwq *pwq, struct pool *turn) NO_ANALYSIS
 	clear_saturated(pwq);
 }
 
+/*
+ * Is the slot of an item that is over to be the next one's here? To hand it on to
+ * another pool for each tiny item would take many times as long as they do.
+ */
+static bool keeps_turn(struct pwq *pwq) NO_ANALYSIS
+{
+	uint64_t now;
+
+	if (!pool_is_tiny(pwq_pool(pwq)) || list_empty(&pwq->inactive) ||
+	    atomic_load(&pwq->plugged) || !node_may_keep(pwq->node))
+		return false;
+	now = os_now();
+	if (now - pwq->turned_at < TURN_NS)
+		return true;
+	pwq->turned_at = now;
+	return false;
+}
+
+static void go_on(struct pwq *pwq) NO_ANALYSIS
+{
+	pwq->nr_active++;
+	activate_first(pwq);
+	if (!list_empty(&pwq->inactive))
+		return;
+	unhold(pwq);
+	go_on_in_turn(pwq, node_next(pwq->node));
+}
+
 /* The limit was changed, or whatever held it up. */
 void pwq_catch_up(struct pwq *pwq)
 {
@@ -489,10 +520,14 @@ void pwq_item_over(struct pwq *pwq, unsigned int colour, bool active)
 void pwq_item_done(struct pwq *pwq, unsigned int colour)
 {
 	pwq_item_over(pwq, colour, true);
-	if (unlikely(pwq->node))
+	if (likely(!pwq->node)) {
+		if (unlikely(!list_empty(&pwq->inactive)))
+			pwq_catch_up(pwq);
+	} else if (keeps_turn(pwq)) {
+		go_on(pwq);
+	} else {
 		go_on_in_turn(pwq, node_give(pwq->node));
-	else if (unlikely(!list_empty(&pwq->inactive)))
-		pwq_catch_up(pwq);
+	}
 }
 
 bool pwq_lags(struct pwq *pwq)

@@ -18,6 +18,7 @@ static int setup(void **state)
 	house_build(WQ_PERCPU, 16);
 	bound = pool_of_cpu(1, false);
 	unbound = pool_unbound(false);
+	unbound->nr_cpus = unbound->cap = HOUSE_CPUS;
 	return 0;
 }
 
@@ -307,6 +308,79 @@ static void test_arming_an_unbound_pool(void **state)
 			 SENTINEL_OFF);
 	unbound->cap = HOUSE_CPUS;
 	unbound->nr_cpus = HOUSE_CPUS;
+}
+
+static void make_wide(void)
+{
+	unbound->nr_cpus = unbound->cap = 8;
+}
+
+/* Where fewer run than may who queues wakes a worker, and no sentinel; else those that
+ * are off. */
+static void test_kick_arms_few_of_many(void **state)
+{
+	struct worker *u = house_idle_worker(unbound);
+
+	(void)state;
+	make_wide();
+	set_sentinels(SENTINEL_OFF);
+	unbound->nr_running = 7;
+	cm_kick(unbound);
+	assert_int_equal(u->wake, 1);
+	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_OFF,
+			 SENTINEL_OFF);
+	unbound->nr_running = 8;
+	atomic_store(&sentinels[2].state, SENTINEL_RESTING);
+	cm_kick(unbound);
+	assert_sentinels(SENTINEL_ARMED, SENTINEL_ARMED, SENTINEL_RESTING,
+			 SENTINEL_ARMED);
+}
+
+/* One keeps up with tiny items: where he is, if anywhere. */
+static void test_kick_arms_the_runners_cpu(void **state) NO_ANALYSIS
+{
+	struct worker *w = house_worker(unbound);
+
+	(void)state;
+	make_wide();
+	unbound->tiny = true;
+	set_sentinels(SENTINEL_OFF);
+	fake.cpu = 2;
+	cm_start_running(unbound, w);
+	fake.cpu = 1;
+	cm_kick(unbound);
+	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_ARMED,
+			 SENTINEL_OFF);
+	cm_leave_waiting(unbound);
+	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_ARMED,
+			 SENTINEL_OFF);
+}
+
+/* Whoever begins an item, with work behind it: his own. */
+static void test_watch_arms_one_of_many(void **state) NO_ANALYSIS
+{
+	(void)state;
+	make_wide();
+	set_sentinels(SENTINEL_OFF);
+	atomic_store(&sentinels[3].state, SENTINEL_RESTING);
+	unbound->nr_running = 8;
+	fake.cpu = 1;
+	cm_watch(unbound, false);
+	assert_sentinels(SENTINEL_OFF, SENTINEL_ARMED, SENTINEL_OFF,
+			 SENTINEL_RESTING);
+	fake.cpu = 3;
+	cm_watch(unbound, false);
+	assert_sentinels(SENTINEL_OFF, SENTINEL_ARMED, SENTINEL_OFF,
+			 SENTINEL_ARMED);
+	/* Where fewer may run than there are CPUs, an idle one means nothing. */
+	fake.cpu = 0;
+	unbound->cap = 7;
+	cm_watch(unbound, false);
+	assert_int_equal(sentinels[0].state, SENTINEL_OFF);
+	params.sentinel = 0;
+	unbound->cap = 8;
+	cm_watch(unbound, false);
+	assert_int_equal(sentinels[0].state, SENTINEL_OFF);
 }
 
 /* Where items come one by one and are short, the one that runs takes the next: if it
@@ -754,6 +828,12 @@ int main(void)
 		cmocka_unit_test_setup(test_watch_wakes_a_second_worker, setup),
 		cmocka_unit_test_setup(test_arming_a_bound_pool, setup),
 		cmocka_unit_test_setup(test_arming_an_unbound_pool, setup),
+		cmocka_unit_test_setup(test_kick_arms_few_of_many, setup),
+		cmocka_unit_test_setup(test_kick_arms_the_runners_cpu, setup),
+		cmocka_unit_test_setup(test_watch_arms_one_of_many, setup),
+		cmocka_unit_test_setup(test_kick_arms_few_of_many, setup),
+		cmocka_unit_test_setup(test_kick_arms_the_runners_cpu, setup),
+		cmocka_unit_test_setup(test_watch_arms_one_of_many, setup),
 		cmocka_unit_test_setup(test_kick_leaves_it_to_who_runs, setup),
 		cmocka_unit_test_setup(
 			test_kick_leaves_nothing_where_nobody_looks, setup),

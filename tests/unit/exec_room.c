@@ -170,12 +170,52 @@ static void test_two_in_reserve_where_items_block(void **state)
 	assert_false(pool_unbound(false)->want);
 }
 
+/* --- tiny items, of which many run at once --- */
+
+/* Sixteen items that take so long each, one by one. Is the pool one of tiny items? */
+static bool tiny_after(int nr_cpus, uint64_t ns, int items)
+{
+	struct pool *pool;
+
+	house_build(WQ_UNBOUND, 16);
+	manager_thread = exec_thread;
+	lent.ns = ns;
+	lent.slept = 0;
+	pool = pool_unbound(false);
+	pool->nr_cpus = pool->cap = nr_cpus;
+	for (int i = 0; i < 2; i++) {
+		pool_lock(pool);
+		manager_create(pool);
+		pool_unlock(pool);
+		fake_start(fake_thread(i));
+	}
+	for (int i = 0; i < items; i++) {
+		INIT_WORK(&house.item[i], short_item);
+		house_queue(0, i);
+		fake_run();
+		assert_int_equal(house.runs[i], 1);
+	}
+	pool->nr_cpus = pool->cap = HOUSE_CPUS;
+	return pool_is_tiny(pool);
+}
+
+/* On many CPUs a single item says it, too; what others do meanwhile does not count. */
+static void test_own_time_of_items(void **state)
+{
+	(void)state;
+	assert_true(tiny_after(8, 499, 16));
+	assert_false(tiny_after(8, 499, 15));
+	assert_false(tiny_after(8, 500, 16));
+	assert_false(tiny_after(4, 499, 16));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs_again_at_start),
 		cmocka_unit_test(test_a_loan_outlives_items_that_sleep),
 		cmocka_unit_test(test_two_in_reserve_where_items_block),
+		cmocka_unit_test(test_own_time_of_items),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

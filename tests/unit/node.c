@@ -135,6 +135,58 @@ static void test_pwqs_share(void **state)
 	assert_true(list_empty(&pool[1]->held));
 }
 
+/* Where items are tiny a turn is as long as many of them; then it is passed on. */
+static void test_tiny_items_keep_the_turn(void **state) NO_ANALYSIS
+{
+	(void)state;
+	share();
+	fake.now = NSEC_PER_MSEC * 1000;
+	pool[0]->tiny = true;
+	queue(0, 0, 9);
+	queue(1, 10, 11);
+	pwq[0]->turned_at = fake.now;
+	for (int i = 0; i < 3; i++)
+		house_run_one(pwq[0], i);
+	assert_int_equal(house_at(&pool[0]->worklist, 1), 4);
+	assert_int_equal(pwq[0]->nr_active, 2);
+	assert_int_equal(node.nr, 2);
+	assert_int_equal(pool[1]->inbox, 0);
+	/* It was pool 0's turn, so the other one is next; and then it has passed it on. */
+	fake.now += 100 * NSEC_PER_USEC;
+	house_run_one(pwq[0], 3);
+	assert_int_equal(house_at(&pool[0]->worklist, 1), 5);
+	fake.now += 100 * NSEC_PER_USEC;
+	house_run_one(pwq[0], 4);
+	assert_int_equal(pool[1]->inbox & INBOX_POKE, INBOX_POKE);
+	assert_int_equal(pwq[0]->turned_at, fake.now);
+	look(1);
+	assert_int_equal(house_at(&pool[1]->worklist, 0), 10);
+	house_run_one(pwq[0], 5);
+	assert_int_equal(house_at(&pool[0]->worklist, 0), 6);
+	/* The limit was lowered: no slot is left that could be kept. */
+	atomic_store(&node.max, 1);
+	house_run_one(pwq[0], 6);
+	assert_int_equal(house_len(&pool[0]->worklist), 0);
+	assert_int_equal(node.nr, 1);
+	atomic_store(&node.max, 2);
+	look(1);
+	house_run_one(pwq[1], 10);
+	look(0);
+	/* The last that waits takes the slot with it, and leaves the line. */
+	while (node.nr_waiting) {
+		look(0);
+		look(1);
+		if (!list_empty(&pool[0]->worklist))
+			house_run_one(pwq[0], house_at(&pool[0]->worklist, 0));
+		else
+			house_run_one(pwq[1], house_at(&pool[1]->worklist, 0));
+	}
+	assert_true(list_empty(&pool[0]->held));
+	assert_int_equal(node.nr, house_len(&pool[0]->worklist) +
+					  house_len(&pool[1]->worklist));
+	pool[0]->tiny = false;
+}
+
 /* Who is cancelled while it is his turn passes it on. */
 static void test_turn_is_passed_on(void **state) NO_ANALYSIS
 {
@@ -249,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup(test_limit, setup),
 		cmocka_unit_test_setup(test_line, setup),
 		cmocka_unit_test_setup(test_pwqs_share, setup),
+		cmocka_unit_test_setup(test_tiny_items_keep_the_turn, setup),
 		cmocka_unit_test_setup(test_turn_is_passed_on, setup),
 		cmocka_unit_test_setup(test_sharing_begins_late, setup),
 		cmocka_unit_test_setup(test_successor, setup),
