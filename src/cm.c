@@ -12,8 +12,8 @@
  * to run, and never below 0. That belief outlives the end of an item that slept for a
  * short time: its worker has woken, but another one will have gone to sleep, and the CPU
  * that it has is better used for the next item than for waking somebody else. It ends
- * with an item that did not sleep (other programs come and go, and between them CPUs
- * idle though all items compute) or took long, with a worker that has nothing to do, and
+ * with an item that computed for long (other programs come and go, and between them CPUs
+ * idle though all items compute) or slept for long, with a worker that has nothing to do, and
  * whenever the tick, which looks at a few of them, finds that too many run, and then at
  * all.
  *
@@ -49,6 +49,8 @@
 #define RECHECK_INTERVAL (50 * NSEC_PER_USEC)
 /* An item that slept, for less, is followed by others of its kind, for all we know. */
 #define SHORT_BLOCK_NS (8 * NSEC_PER_MSEC)
+/* One that did not sleep says little if it took less: it may be one of a mixture. */
+#define SHORT_RUN_NS (500 * NSEC_PER_USEC)
 
 struct sentinel *sentinels;
 struct bh_cpu *bh_cpus;
@@ -454,12 +456,15 @@ void cm_item_returned(struct pool *pool, struct worker *w)
 void cm_item_took(struct pool *pool, struct worker *w)
 {
 	uint64_t now = os_now();
+	uint64_t took = now - w->began;
 	int n = lent(pool);
 
-	if (w->began && w->slept && now - w->began < SHORT_BLOCK_NS)
+	if (!w->began)
+		took = SHORT_BLOCK_NS;
+	if (w->slept && took < SHORT_BLOCK_NS)
 		atomic_store_explicit(&pool->back_at, now,
 				      memory_order_relaxed);
-	else if (n)
+	else if (n && took >= SHORT_RUN_NS)
 		set_lent(pool, n - 1);
 }
 

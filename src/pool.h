@@ -128,6 +128,7 @@ struct pool {
 	int next_worker_id; /* P */
 	unsigned int look;  /* P: the tick's present round of looks */
 	int seem;	    /* P: workers that run, by its last looks, scaled */
+	int rest;	    /* P: ticks until it looks again at a few of many */
 	bool managed;	    /* P: somebody creates a worker */
 	uint64_t recheck_at; /* P: next look at sleepers, ns */
 	uint64_t drained_at; /* P: though the worklist was not empty, ns */

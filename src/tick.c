@@ -61,6 +61,7 @@
 #define TOO_MANY	  5 /* times the CPUs */
 #define TOO_MANY_FOR_LONG 2
 #define LOOKS		  8 /* which count together */
+#define REST		  3 /* ticks after a look, where few run */
 #define OLD_NS		  (5 * TICK_NS)
 #define MAX_PAUSE_NS	  (4 * TICK_NS)
 
@@ -212,16 +213,22 @@ static void look_at_unbound(struct pool *pool) REQUIRES(pool->lock)
 /*
  * Do so many run that some should stop at the end of their items? Of many workers a
  * few are looked at, in turn. By so few it may seem so when it is not: then what the
- * last looks say together counts more.
+ * last looks say together counts more. As long as that is less than half of that, a
+ * look at every fourth tick will do, since it takes 70 us.
  */
 static bool seem_too_many(struct pool *pool) REQUIRES(pool->lock)
 {
 	int busy = pool->nr_workers - pool->nr_idle;
+	int limit = SAMPLE * LOOKS * TOO_MANY_FOR_LONG * pool_cap(pool);
 	struct sight sight[SAMPLE];
 	int n, run = 0;
 
 	if (busy <= SAMPLE || !cm_may_lend(pool))
 		return true;
+	if (pool->rest) {
+		pool->rest--;
+		return false;
+	}
 	n = choose(pool, sight, SAMPLE);
 	if (n < SAMPLE) {
 		pool->look++;
@@ -231,8 +238,10 @@ static bool seem_too_many(struct pool *pool) REQUIRES(pool->lock)
 	for (int i = 0; i < n; i++)
 		run += sight[i].state == OS_THREAD_RUNNING;
 	pool->seem += busy * run - pool->seem / LOOKS;
+	if (pool->seem < limit / 2)
+		pool->rest = REST;
 	return busy * run > SAMPLE * TOO_MANY * pool_cap(pool) ||
-	       pool->seem > SAMPLE * LOOKS * TOO_MANY_FOR_LONG * pool_cap(pool);
+	       pool->seem > limit;
 }
 
 static void look_at_workers(struct pool *pool) REQUIRES(pool->lock)
