@@ -53,6 +53,7 @@
 #include "os.h"
 #include "param.h"
 #include "pwq.h"
+#include "rescuer.h"
 
 #define SLICE_NS     (2 * NSEC_PER_MSEC)
 #define SLICE_ROUNDS 10
@@ -363,10 +364,13 @@ static void create(struct bh_cpu *bh)
 
 void bh_create_wanted(void)
 {
-	for (int cpu = 0; cpu < os_nr_cpus(); cpu++)
-		if (atomic_load_explicit(&bh_cpus[cpu].want,
-					 memory_order_relaxed))
-			create(&bh_cpus[cpu]);
+	for (int cpu = 0; cpu < os_nr_cpus(); cpu++) {
+		if (!atomic_load_explicit(&bh_cpus[cpu].want,
+					  memory_order_relaxed))
+			continue;
+		rescuer_timer_away();
+		create(&bh_cpus[cpu]);
+	}
 }
 
 void bh_create_all(void)

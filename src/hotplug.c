@@ -18,6 +18,7 @@
 #include "os.h"
 #include "pwq.h"
 #include "registry.h"
+#include "rescuer.h"
 #include "sentinel.h"
 #include "worker.h"
 
@@ -183,6 +184,7 @@ static void look(void)
 {
 	if (!anything_to_do() || atomic_exchange(&follower_runs, true))
 		return;
+	rescuer_timer_away();
 	if (os_thread_create(follower_thread, NULL, STACK))
 		atomic_store(&follower_runs, false);
 }

@@ -33,12 +33,18 @@ struct rescuer {
 	enum rescuer_state state;    /* M */
 	struct list without;	     /* M: in missing */
 	struct list calls;	     /* M: pwqs, whose turn is first */
+	struct list idle;	     /* M: in idle */
 	_Atomic uint32_t news;	     /* A: under the lock; the futex */
 	struct completion ended;
 };
 
 static struct lock mayday_lock = LOCK_INITIALIZER(RANK_MAYDAY);
-static struct list missing = { &missing, &missing }; /* mayday_lock */
+/* All of these: mayday_lock. */
+static struct list missing = { &missing, &missing };
+static struct list idle = { &idle, &idle }; /* who is for longest comes first */
+static uint64_t away_since; /* is the timer thread, which writes it; or 0 */
+static struct rescuer *deputy;
+static uint64_t look_at; /* when the deputy does, the next time */
 
 /* --- calls --- */
 
@@ -167,24 +173,15 @@ static void run_items(struct rescuer *r, struct pool *pool, struct pwq *pwq)
 	}
 }
 
-/*
- * What is left needs somebody. Others whose turn it would be were called with us,
- * and found us running perhaps: they come at once. If somebody is creating a worker
- * it may be the timer thread, who calls nobody meanwhile: then we come again.
- */
-static void leave(struct rescuer *r, struct pool *pool, struct pwq *pwq)
-	REQUIRES(pool->lock)
+/* What is left needs somebody. Others whose turn it would be were called with us,
+ * and found us running perhaps: they come at once. */
+static void leave(struct pool *pool) REQUIRES(pool->lock)
 {
-	bool waiting = !list_empty(&pool->worklist);
-
-	if (waiting)
-		cm_watch(pool, true);
-	if (pool->nr_idle)
+	if (list_empty(&pool->worklist))
 		return;
-	if (waiting && cm_may_start(pool))
+	cm_watch(pool, true);
+	if (!pool->nr_idle && cm_may_start(pool))
 		rescuer_call(pool, os_now());
-	if (pool->managed)
-		call(r, pwq, os_now() + MAYDAY_AGAIN_NS);
 }
 
 /* To where the pool's workers are, and not under its lock; if that changes meanwhile
@@ -203,36 +200,137 @@ static void answer(struct rescuer *r, struct pwq *pwq)
 	pool->pinned &= there;
 	atomic_store(&w->pool, pool);
 	run_items(r, pool, pwq);
-	leave(r, pool, pwq);
+	leave(pool);
 	pool_unlock(pool);
 }
 
+/* --- while the timer thread is away --- */
+
+/* Whom it reaches sees that nobody has the duty, and takes it. */
+static void ask_for_deputy(void) REQUIRES(mayday_lock)
+{
+	if (away_since && !deputy && !list_empty(&idle))
+		tell(list_first(&idle, struct rescuer, idle));
+}
+
+void rescuer_timer_away(void)
+{
+	if (away_since)
+		return;
+	lock(&mayday_lock);
+	away_since = os_now();
+	ask_for_deputy();
+	unlock(&mayday_lock);
+}
+
+/* The deputy finds out when it would look the next time. Until then it need not be
+ * woken for further creations. */
+void rescuer_timer_back(void)
+{
+	if (!away_since)
+		return;
+	lock(&mayday_lock);
+	away_since = 0;
+	unlock(&mayday_lock);
+}
+
+/* Is it for this one to look at the pools now? Otherwise *next is not later than when
+ * it will be. */
+static bool is_to_look(struct rescuer *r, uint64_t *next) REQUIRES(mayday_lock)
+{
+	uint64_t now = os_now(), due = away_since + MAYDAY_FIRST_NS;
+
+	if (away_since && !deputy)
+		deputy = r;
+	if (deputy != r)
+		return false;
+	if (now >= look_at && !away_since) {
+		deputy = NULL;
+		return false;
+	}
+	if (now >= look_at && now >= due) {
+		look_at = now + MAYDAY_FIRST_NS;
+		return true;
+	}
+	if (now >= look_at)
+		look_at = due;
+	if (!*next || look_at < *next)
+		*next = look_at;
+	return false;
+}
+
+/* Who runs may have fallen asleep, and the tick would have noticed. */
+static void wake_in_place_of_sleeper(struct pool *pool) REQUIRES(pool->lock)
+{
+	if (!cm_may_start(pool))
+		cm_find_sleepers(pool, NULL, FIND_MAX, false);
+	if (cm_may_start(pool))
+		cm_wake_idle(pool, true);
+}
+
+static void look_at_pools(void)
+{
+	struct pool *pool;
+
+	for_each_pool (pool) {
+		if (pool->bh || !pool_waiting(pool))
+			continue;
+		pool_lock(pool);
+		if (!pool->nr_idle)
+			rescuer_call(pool, os_now());
+		else if (!list_empty(&pool->worklist))
+			wake_in_place_of_sleeper(pool);
+		pool_unlock(pool);
+	}
+}
+
 /* --- the thread --- */
+
+static void go_idle(struct rescuer *r) REQUIRES(mayday_lock)
+{
+	if (list_empty(&r->idle))
+		list_add_tail(&r->idle, &idle);
+}
+
+static void leave_idle(struct rescuer *r) REQUIRES(mayday_lock)
+{
+	list_del(&r->idle);
+	if (deputy == r)
+		deputy = NULL;
+	ask_for_deputy();
+}
 
 /* Idle it is bound to no CPU, whose other threads could keep it from the next
  * call. */
 static struct pwq *wait_for_call(struct rescuer *r)
 {
 	bool bound = true;
-	struct pwq *pwq;
 
 	for (;;) {
 		uint32_t seen = atomic_load(&r->news);
+		struct pwq *pwq;
 		uint64_t next;
+		bool look;
 
 		lock(&mayday_lock);
 		pwq = find_call(r, &next);
-		if (pwq)
-			list_del(&pwq->mayday);
 		if (pwq || r->state == RESCUER_ENDING) {
+			if (pwq)
+				list_del(&pwq->mayday);
+			leave_idle(r);
 			unlock(&mayday_lock);
 			return pwq;
 		}
+		go_idle(r);
+		look = is_to_look(r, &next);
 		unlock(&mayday_lock);
 		if (bound)
 			os_thread_move(0, -1, NULL);
 		bound = false;
-		os_futex_wait(&r->news, seen, next);
+		if (look)
+			look_at_pools();
+		else
+			os_futex_wait(&r->news, seen, next);
 	}
 }
 
@@ -296,6 +394,7 @@ struct rescuer *rescuer_new(struct workqueue_struct *wq)
 		r->state = RESCUER_THERE;
 		list_init(&r->without);
 		list_init(&r->calls);
+		list_init(&r->idle);
 		err = create(r);
 	}
 	if (!err)
@@ -362,6 +461,7 @@ void rescuer_create_missing(void)
 	int err = 0;
 
 	while (!err && (r = take_missing())) {
+		rescuer_timer_away();
 		err = create(r);
 		lock(&mayday_lock);
 		r->state = err ? RESCUER_MISSING : RESCUER_THERE;
@@ -380,6 +480,10 @@ void rescuer_reset_all(void)
 {
 	lock_init(&mayday_lock, RANK_MAYDAY);
 	list_init(&missing);
+	list_init(&idle);
+	away_since = 0;
+	deputy = NULL;
+	look_at = 0;
 }
 
 void rescuer_reset(struct rescuer *r)
@@ -387,6 +491,7 @@ void rescuer_reset(struct rescuer *r)
 	r->state = RESCUER_MISSING;
 	r->worker = NULL;
 	list_init(&r->calls);
+	list_init(&r->idle);
 	list_add_tail(&r->without, &missing);
 	atomic_store(&r->news, 0);
 	completion_init(&r->ended);

@@ -33,6 +33,7 @@
 #include "log.h"
 #include "os.h"
 #include "param.h"
+#include "rescuer.h"
 
 #define STACK	     (128 * 1024)
 #define MAX_VAIN     16
@@ -250,6 +251,7 @@ void sentinel_create_wanted(void)
 		}
 		atomic_store(&s->state, SENTINEL_ARMED);
 		atomic_store(&s->want, false);
+		rescuer_timer_away();
 		if (os_thread_create(sentinel_thread, s, STACK)) {
 			atomic_store(&s->state, SENTINEL_ABSENT);
 			atomic_store(&s->want, true);

@@ -16,7 +16,8 @@
  *  - wake again whoever should have been woken, and give an unbound pool that
  *    started nothing for three ticks one worker more;
  *  - let resting sentinels look again, create workers where that failed;
- *  - call the rescuers of a pool that gets no worker (rescuer.h);
+ *  - call the rescuers of a pool that gets no worker (rescuer.h). While threads are
+ *    being created one of these does that itself;
  *  - look what CPUs and what quota the process has, and share that out;
  *  - the watchdog's look (watchdog.c), a few times a second.
  *
@@ -430,10 +431,16 @@ static void call_rescuers(struct pool *pool, uint64_t now) REQUIRES(pool->lock)
 	}
 }
 
-/*
- * Create workers where they are wanted. First have the rescuers come if there is none
- * in time: a creation may take long, and nobody else calls meanwhile.
- */
+/* First have the rescuers come if there is no worker in time. */
+static void help_wanting(struct pool *pool, uint64_t now) REQUIRES(pool->lock)
+{
+	if (!pool->nr_idle && (cm_may_start(pool) || atomic_load(&pool->grant)))
+		call_rescuers(pool, now);
+	if (manager_is_needed(pool))
+		rescuer_timer_away();
+	manager_keep_reserve(pool);
+}
+
 static void create_wanted(uint64_t now)
 {
 	struct pool *pool;
@@ -443,10 +450,7 @@ static void create_wanted(uint64_t now)
 			continue;
 		atomic_store(&pool->want, false);
 		pool_lock(pool);
-		if (!pool->nr_idle &&
-		    (cm_may_start(pool) || atomic_load(&pool->grant)))
-			call_rescuers(pool, now);
-		manager_keep_reserve(pool);
+		help_wanting(pool, now);
 		pool_unlock(pool);
 	}
 	rescuer_create_missing();
@@ -602,7 +606,8 @@ static void watch_pools(uint64_t now)
 	begins = false;
 }
 
-uint64_t tick_hook(uint64_t now)
+/* When to come again. */
+static uint64_t go_round(uint64_t now)
 {
 	log_flush();
 	/* The first time, before there is any worker. */
@@ -630,6 +635,15 @@ uint64_t tick_hook(uint64_t now)
 	/* Somebody may have started it again since it was stopped. */
 	begin(now);
 	return next_tick;
+}
+
+/* Threads may have been created, which is when others look at the pools. */
+uint64_t tick_hook(uint64_t now)
+{
+	uint64_t next = go_round(now);
+
+	rescuer_timer_back();
+	return next;
 }
 
 void tick_reset(void)

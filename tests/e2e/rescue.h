@@ -64,6 +64,16 @@ static inline void refuse_by_limit(void)
 
 /* --- a pool without a free worker --- */
 
+static inline struct workqueue_struct *reclaim(const char *name,
+					       unsigned int flags)
+{
+	struct workqueue_struct *wq =
+		alloc_workqueue("%s", flags | WQ_MEM_RECLAIM, 0, name);
+
+	ASSERT(wq);
+	return wq;
+}
+
 #define MAX_CAPTIVES 64
 
 static struct item captive[MAX_CAPTIVES];
@@ -164,6 +174,45 @@ static inline int thread_named(const char *name)
 	if (dir)
 		closedir(dir);
 	return tid;
+}
+
+static inline unsigned long switches_of(int tid)
+{
+	char path[64], line[256];
+	unsigned long n, sum = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	f = fopen(path, "re");
+	ASSERT(f);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "ctxt_switches") &&
+		    sscanf(strchr(line, ':') + 1, "%lu", &n) == 1)
+			sum += n;
+	fclose(f);
+	return sum;
+}
+
+/* It changes with each thread that comes or goes. */
+static inline unsigned long sum_of_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned long sum = 0;
+	struct dirent *de;
+
+	ASSERT(dir);
+	while ((de = readdir(dir)))
+		sum = sum * 31 + strtoul(de->d_name, NULL, 10);
+	closedir(dir);
+	return sum;
+}
+
+static inline void linger_long(void)
+{
+	int i;
+
+	for (i = 0; i < 10; i++)
+		linger();
 }
 
 static inline void read_name(char *name, size_t size)

@@ -2,50 +2,13 @@
 /*
  * rescuer.c - what rescuers do: items that they run are items like others, they make
  * room for workers, they come and go with their queues and with forks. Threads are
- * refused by RLIMIT_NPROC; where a creation has to take long, or to fail at a given
- * moment, pthread_create() is ours.
+ * refused by RLIMIT_NPROC; creations that take long are in rescuer_creation.c.
  *
  * timeout: 600
  */
 #include "rescue.h"
 
-#include <dlfcn.h>
-
 #include "child.h"
-
-/* --- creations that fail or take long --- */
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define OWN_CREATE 0 /* the sanitizer has one */
-#else
-#define OWN_CREATE 1
-static struct gate creation = { 1 };
-static _Atomic int creations;
-static _Atomic int to_succeed = INT_MAX; /* so many, the others fail */
-
-int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-		   void *(*fn)(void *), void *arg)
-{
-	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
-		    void *) =
-		(__typeof__(next))dlsym(RTLD_NEXT, "pthread_create");
-
-	atomic_fetch_add(&creations, 1);
-	gate_wait(&creation);
-	if (atomic_fetch_sub(&to_succeed, 1) <= 0)
-		return EAGAIN;
-	return next(thread, attr, fn, arg);
-}
-#endif
-
-static struct workqueue_struct *reclaim(const char *name, unsigned int flags)
-{
-	struct workqueue_struct *wq =
-		alloc_workqueue("%s", flags | WQ_MEM_RECLAIM, 0, name);
-
-	ASSERT(wq);
-	return wq;
-}
 
 static struct workqueue_struct *plain;
 
@@ -143,44 +106,37 @@ TEST(refused_at_allocation)
 	check_library_works();
 }
 
-static unsigned long switches_of(int tid)
+static void use_often(struct workqueue_struct *wq)
 {
-	char path[64], line[256];
-	unsigned long n, sum = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
-	f = fopen(path, "re");
-	ASSERT(f);
-	while (fgets(line, sizeof(line), f))
-		if (strstr(line, "ctxt_switches") &&
-		    sscanf(strchr(line, ':') + 1, "%lu", &n) == 1)
-			sum += n;
-	fclose(f);
-	return sum;
-}
-
-/* Workers are there: nobody needs it, whatever goes on. */
-TEST(sleeps_while_nobody_calls)
-{
-	struct workqueue_struct *wq = reclaim("sleeper", WQ_PERCPU);
-	unsigned long before;
 	struct item it;
-	int tid, i;
+	int i;
 
-	wait_for((tid = thread_named("cmwq/R-sleeper")));
-	plain = alloc_workqueue("plain", WQ_PERCPU, 0);
-	warm_up(plain);
-	linger();
-	wait_asleep_tid(tid);
-	before = switches_of(tid);
 	item_init(&it);
 	for (i = 0; i < 1000; i++) {
 		EXPECT(queue_work_on(nth_cpu(0), wq, &it.work));
 		flush_work(&it.work);
 	}
-	for (i = 0; i < 10; i++)
-		linger();
+}
+
+/* Workers are there: nobody needs it, whatever goes on. Only while the timer thread
+ * creates a thread it keeps an eye on the clock. */
+TEST(sleeps_while_nobody_calls)
+{
+	struct workqueue_struct *wq = reclaim("sleeper", WQ_PERCPU);
+	unsigned long before, threads;
+	int tid;
+
+	wait_for((tid = thread_named("cmwq/R-sleeper")));
+	plain = alloc_workqueue("plain", WQ_PERCPU, 0);
+	warm_up(plain);
+	do {
+		threads = sum_of_threads();
+		linger_long();
+		wait_asleep_tid(tid);
+		before = switches_of(tid);
+		use_often(wq);
+		linger_long();
+	} while (sum_of_threads() != threads);
 	EXPECT_EQ(switches_of(tid), before);
 	EXPECT_EQ(stats_of(wq).rescued, 0);
 	destroy_workqueue(wq);
@@ -483,31 +439,6 @@ TEST(destroyed_while_called)
 	feed();
 }
 
-/* --- creations that take long --- */
-
-#if OWN_CREATE
-/* On a fresh pool the timer thread is the one that sits there, and it is also the
- * one that tells the time. */
-TEST(creation_takes_long)
-{
-	struct workqueue_struct *wq = reclaim("long", WQ_PERCPU);
-	struct item it;
-
-	item_init(&it);
-	EXPECT(queue_work(system_dfl_wq, &it.work));
-	flush_work(&it.work);
-	wait_for(thread_named("cmwq/R-long"));
-	gate_close(&creation);
-	be_rescued_in_time(wq, &it, "first worker is being created");
-	EXPECT_EQ(stats_of(wq).rescued, 1);
-	be_rescued_in_time(wq, &it, "and still");
-	EXPECT_EQ(stats_of(wq).rescued, 2);
-	gate_open(&creation);
-	wait_for(workers_of(wq));
-	destroy_workqueue(wq);
-	check_library_works();
-}
-
 /* A call that turns out not to be needed, and a queue that is gone before its time
  * has come. */
 TEST(destroyed_before_its_call_is_due)
@@ -525,7 +456,6 @@ TEST(destroyed_before_its_call_is_due)
 	}
 	wait_for(!thread_named("cmwq/R-brief"));
 }
-#endif
 
 /* --- fork --- */
 
@@ -597,34 +527,6 @@ TEST(forked_and_destroyed)
 	in_child(FORK, child_destroys);
 	destroy_workqueue(inherited);
 }
-
-#if OWN_CREATE
-/* The first thread is the one for timers; that of the rescuer cannot be had. */
-static void child_waits_for_it(void)
-{
-	struct item it;
-
-	atomic_store(&to_succeed, 1);
-	item_init(&it);
-	CHECK(queue_work(inherited, &it.work));
-	CHECK_WAIT(atomic_load(&report->messages) >= 2);
-	CHECK(strstr(report->line, "cannot create"));
-	CHECK(!item_started(&it));
-	atomic_store(&report->messages, 0);
-	atomic_store(&to_succeed, INT_MAX);
-	CHECK_WAIT(item_runs(&it) == 1);
-	CHECK_WAIT(thread_named("cmwq/R-inherit"));
-}
-
-TEST(forked_without_threads)
-{
-	need_busy_fork();
-	make_report();
-	inherited = reclaim("inherit", WQ_PERCPU);
-	in_child(FORK, child_waits_for_it);
-	destroy_workqueue(inherited);
-}
-#endif
 
 /* --- storm --- */
 

@@ -13,6 +13,7 @@
 #include <limits.h>
 
 HOUSE_TIMER_STUBS
+HOUSE_AWAY_STUBS
 
 #define CPU 0
 
@@ -117,6 +118,7 @@ static void test_created_when_asked_for(void **state)
 	assert_int_equal(fake_nr_threads(), 0); /* not by who queues */
 	assert_true(house.timer_wakes > 0);
 	queue(1);
+	fake.on_create = house_is_away;
 	bh_create_wanted();
 	bh_create_wanted();
 	assert_int_equal(fake_nr_threads(), 1);

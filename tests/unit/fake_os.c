@@ -516,6 +516,8 @@ uint64_t fake_below(uint64_t n)
 
 int os_thread_create(void *(*fn)(void *), void *arg, size_t stack)
 {
+	if (fake.on_create)
+		fake.on_create();
 	if (fake.refuse) {
 		if (fake.refuse > 0)
 			fake.refuse--;

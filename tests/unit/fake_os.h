@@ -71,6 +71,8 @@ struct fake {
 	void (*before_wait)(_Atomic uint32_t *word);
 	/* Somebody wakes a word; those it wakes can run already. */
 	void (*on_wake)(_Atomic uint32_t *word);
+	/* Somebody creates a thread, which takes as long as this. */
+	void (*on_create)(void);
 	/* Somebody asks for the state of a thread. */
 	void (*on_state)(int tid);
 	/* It sleeps; the clock has been moved. */

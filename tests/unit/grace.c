@@ -12,6 +12,7 @@
 #include "grace.h"
 
 HOUSE_TIMER_STUBS
+HOUSE_AWAY_STUBS
 
 static struct rcu_work rwork[4];
 static void (*meanwhile)(void); /* in the grace period */

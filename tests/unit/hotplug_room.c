@@ -15,6 +15,7 @@
 #include "sentinel.h"
 
 HOUSE_TIMER_STUBS
+HOUSE_AWAY_STUBS
 
 static int applied, topology_applied, apply_result;
 static uint64_t left; /* CPUs whose sentinels were told to leave */
@@ -230,6 +231,7 @@ static void test_topology_once(void **state)
 {
 	(void)state;
 	fake.refuse = 1;
+	fake.on_create = house_is_away;
 	hotplug_topology();
 	assert_int_equal(fake_nr_threads(), 0);
 	hotplug_look();

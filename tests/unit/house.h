@@ -53,6 +53,7 @@ static struct house {
 	int created; /* calls of manager_create() where that is a stub */
 	int calls;   /* of rescuer_call(), likewise */
 	uint64_t called_for; /* when they were to come, the last time */
+	bool away;	     /* rescuer_timer_away(), and not back since */
 	char log[4096];
 } house;
 
@@ -244,6 +245,12 @@ house_busy_worker(struct pool *pool, struct pwq *pwq,
 	return w;
 }
 
+/* For fake.on_create: others look at the pools while the timer thread creates one. */
+static inline void house_is_away(void)
+{
+	assert_true(house.away);
+}
+
 /* After the last test: no thread is left behind. */
 static inline int house_end(void **state)
 {
@@ -287,6 +294,18 @@ static inline int house_end(void **state)
 	}                                                    \
 	void rescuer_create_missing(void)                    \
 	{                                                    \
+	}                                                    \
+	HOUSE_AWAY_STUBS
+
+/* Of it only what rooms call that create threads on the timer thread. */
+#define HOUSE_AWAY_STUBS              \
+	void rescuer_timer_away(void) \
+	{                             \
+		house.away = true;    \
+	}                             \
+	void rescuer_timer_back(void) \
+	{                             \
+		house.away = false;   \
 	}
 
 #endif

@@ -97,6 +97,7 @@ static int setup_unbound(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	rescuer_timer_back();
 	rescuer_end(house.wq.rescuer);
 	return 0;
 }
@@ -399,27 +400,253 @@ static void test_collision(void **state) NO_ANALYSIS
 	house.pwqs[0].nr_in_flight[0] = 0;
 }
 
-/* --- a creation that takes long --- */
+/* --- the timer thread is away --- */
 
-/* Who creates calls nobody; so it comes again by itself as long as that lasts. */
-static void test_comes_again_while_one_is_created(void **state)
+static uint64_t deadline_of(int i)
+{
+	fake_run();
+	return fake_thread(i)->deadline;
+}
+
+/* The deputy, since it is the only one, or has idled for longest. */
+static void appoint(void)
+{
+	rescuer_timer_away();
+	assert_int_equal(deadline_of(0), fake.now + 10 * MSEC);
+}
+
+static void pass(uint64_t ns)
+{
+	fake.now += ns;
+	fake_run();
+}
+
+/* Another workqueue's, whose items are house.item[]. */
+static void hire_second(void)
+{
+	house_build_wq(&other_wq, other_pwqs, other_table,
+		       WQ_PERCPU | WQ_MEM_RECLAIM, 16);
+	fake.refuse = 0;
+	other_wq.rescuer = rescuer_new(&other_wq);
+	assert_non_null(other_wq.rescuer);
+	fake_run();
+	fake.refuse = -1;
+}
+
+static void dismiss_second(void)
+{
+	rescuer_end(other_wq.rescuer);
+}
+
+static void test_back_in_time(void **state)
 {
 	(void)state;
-	here->managed = true;
+	queue(0, 0);
+	appoint();
+	pass(10 * MSEC - 1);
+	rescuer_timer_back();
+	pass(1);
+	assert_int_equal(deadline_of(0), 0);
+	pass(100 * MSEC);
+	assert_int_equal(nr_ran, 0);
+}
+
+/* What waits already, what comes meanwhile, and nothing once it is back. */
+static void test_back_late(void **state)
+{
+	(void)state;
+	queue(0, 0);
+	appoint();
+	pass(10 * MSEC - 1);
+	assert_int_equal(nr_ran, 0);
+	pass(1);
+	assert_true(ran_is("h"));
+	queue(1, 1);
+	pass(10 * MSEC - 1);
+	assert_int_equal(nr_ran, 1);
+	pass(1);
+	assert_true(ran_is("ht"));
+	pass(500 * MSEC);
+	queue(0, 2);
+	pass(10 * MSEC);
+	assert_int_equal(nr_ran, 3);
+	rescuer_timer_back();
+	queue(0, 3);
+	pass(10 * MSEC);
+	assert_int_equal(deadline_of(0), 0);
+	pass(100 * MSEC);
+	assert_int_equal(nr_ran, 3);
+}
+
+/* Many short creations: it is woken for the first, and looks at nothing. */
+static void test_woken_once_for_many(void **state)
+{
+	unsigned long wakes = fake.nr_wakes;
+
+	(void)state;
+	queue(0, 0);
+	appoint();
+	for (int i = 0; i < 9; i++) {
+		rescuer_timer_back();
+		pass(MSEC);
+		rescuer_timer_away();
+	}
+	assert_int_equal(fake.nr_wakes, wakes + 1);
+	/* The last one began at 9 ms. */
+	pass(MSEC);
+	assert_int_equal(nr_ran, 0);
+	assert_int_equal(deadline_of(0), fake.now + 9 * MSEC);
+	pass(9 * MSEC - 1);
+	assert_int_equal(nr_ran, 0);
+	pass(1);
+	assert_int_equal(nr_ran, 1);
+	rescuer_timer_back();
+}
+
+static void park_first(void)
+{
+	if (nr_ran == 1)
+		fake_park(OS_THREAD_ASLEEP);
+}
+
+/* The deputy's own queue needs it: then another one has the duty. */
+static void test_passes_the_duty_on(void **state)
+{
+	(void)state;
+	hire_second();
+	in_item = park_first;
+	queue(0, 0);
+	appoint();
+	assert_int_equal(deadline_of(1), 0);
+	pass(10 * MSEC);
+	assert_int_equal(nr_ran, 1);
+	assert_true(queue_work_on(1, &other_wq, &house.item[0]));
+	pass(10 * MSEC);
+	assert_int_equal(house.runs[0], 1);
+	/* Back in its duty, or not: what it is called for is done by itself. */
+	fake_unpark(rescuer_thread());
+	queue(1, 1);
+	pass(10 * MSEC);
+	assert_true(ran_is("ht"));
+	rescuer_timer_back();
+	pass(20 * MSEC);
+	assert_int_equal(deadline_of(0), 0);
+	assert_int_equal(deadline_of(1), 0);
+	dismiss_second();
+}
+
+/* Nobody idles when the timer thread goes: the first that does is late already. */
+static void test_takes_a_vacant_duty(void **state)
+{
+	(void)state;
+	in_item = park_first;
 	queue(0, 0);
 	call(here, fake.now);
 	assert_int_equal(nr_ran, 1);
-	queue(0, 1);
-	fake.now += 100 * MSEC - 1;
-	fake_run();
+	rescuer_timer_away();
+	queue(1, 1);
+	pass(30 * MSEC);
 	assert_int_equal(nr_ran, 1);
-	fake.now += 1;
+	fake_unpark(rescuer_thread());
 	fake_run();
-	assert_int_equal(nr_ran, 2);
-	here->managed = false;
-	fake.now += 100 * MSEC;
-	fake_run();
-	assert_int_equal(rescuer_thread()->deadline, 0);
+	assert_true(ran_is("ht"));
+	rescuer_timer_back();
+}
+
+/* Who is asked has a call of its own by the time it wakes up. */
+static void test_asked_and_called_at_once(void **state)
+{
+	(void)state;
+	hire_second();
+	in_item = park_first;
+	queue(0, 0);
+	assert_true(queue_work_on(1, &other_wq, &house.item[0]));
+	rescuer_timer_away();
+	call(here, fake.now);
+	assert_int_equal(nr_ran, 1);
+	assert_int_equal(deadline_of(1), fake.now + 10 * MSEC);
+	pass(10 * MSEC);
+	assert_int_equal(house.runs[0], 1);
+	fake_unpark(rescuer_thread());
+	rescuer_timer_back();
+	dismiss_second();
+}
+
+static void test_deputy_ends(void **state)
+{
+	(void)state;
+	hire_second();
+	appoint();
+	assert_int_equal(deadline_of(1), 0);
+	rescuer_end(house.wq.rescuer);
+	house.wq.rescuer = NULL;
+	assert_int_equal(deadline_of(1), fake.now + 10 * MSEC);
+	assert_true(queue_work_on(1, &other_wq, &house.item[0]));
+	pass(10 * MSEC);
+	assert_int_equal(house.runs[0], 1);
+	rescuer_timer_back();
+	dismiss_second();
+}
+
+static void test_last_deputy_ends(void **state)
+{
+	(void)state;
+	appoint();
+	rescuer_end(house.wq.rescuer);
+	house.wq.rescuer = NULL;
+	rescuer_timer_back();
+	rescuer_timer_away();
+	hire_second();
+	assert_int_equal(deadline_of(1), fake.now + 10 * MSEC);
+	rescuer_timer_back();
+	dismiss_second();
+}
+
+/* The tick would have seen that one sleeps, and would have woken the other. */
+static void test_wakes_one_that_idles(void **state)
+{
+	struct worker *w, *idle;
+
+	(void)state;
+	w = house_busy_worker(here, &house.pwqs[0], &house.item[0]);
+	idle = house_idle_worker(here);
+	queue(0, 0);
+	appoint();
+	pass(10 * MSEC);
+	assert_int_equal(idle->wake, 0);
+	fake_set_state(w->tid, OS_THREAD_ASLEEP);
+	pass(10 * MSEC);
+	assert_int_equal(idle->wake, 1);
+	assert_int_equal(nr_ran, 0);
+	rescuer_timer_back();
+}
+
+static int creations;
+
+/* Of a worker for this pool. Work comes, also elsewhere; then it fails. */
+static void be_created_for_long(void)
+{
+	if (creations++)
+		return;
+	queue(0, 1);
+	queue(1, 2);
+	pass(10 * MSEC);
+	assert_true(ran_is("hht"));
+	queue(0, 3);
+	pass(10 * MSEC);
+	assert_true(ran_is("hhth"));
+}
+
+static void test_in_a_creation(void **state)
+{
+	(void)state;
+	creations = 0;
+	fake.on_create = be_created_for_long;
+	queue(0, 0);
+	tick_hook(fake.now);
+	assert_int_equal(nr_ran, 4);
+	pass(10 * MSEC);
+	assert_int_equal(deadline_of(0), 0);
 }
 
 /* --- between looking and sleeping --- */
@@ -511,6 +738,24 @@ static void test_missing_ones_are_created(void **state)
 	assert_true(house_said("cannot create a rescuer"));
 }
 
+/* The timer thread of the parent was away; the child's is not. */
+static void test_forked_while_away(void **state)
+{
+	(void)state;
+	appoint();
+	fork_it();
+	fake.refuse = 0;
+	tick_hook(fake.now);
+	fake.refuse = -1;
+	assert_int_equal(deadline_of(1), 0);
+	queue(0, 0);
+	rescuer_timer_away();
+	assert_int_equal(deadline_of(1), fake.now + 10 * MSEC);
+	pass(10 * MSEC);
+	assert_true(ran_is("h"));
+	rescuer_timer_back();
+}
+
 static void test_one_without_a_thread_ends(void **state)
 {
 	(void)state;
@@ -565,11 +810,21 @@ int main(void)
 		T(test_not_beside_a_running_worker),
 		T(test_only_its_own),
 		T(test_collision),
-		T(test_comes_again_while_one_is_created),
+		T(test_back_in_time),
+		T(test_back_late),
+		T(test_woken_once_for_many),
+		T(test_passes_the_duty_on),
+		T(test_takes_a_vacant_duty),
+		T(test_asked_and_called_at_once),
+		T(test_deputy_ends),
+		T(test_last_deputy_ends),
+		T(test_wakes_one_that_idles),
+		T(test_in_a_creation),
 		T(test_called_on_its_way_to_sleep),
 		T(test_ends_with_a_call_to_come),
 		T(test_refused),
 		T(test_missing_ones_are_created),
+		T(test_forked_while_away),
 		T(test_one_without_a_thread_ends),
 		T_U(test_spinning_workers),
 	};

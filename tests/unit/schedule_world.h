@@ -129,6 +129,10 @@ void timer_wake(void)
 {
 }
 
+void rescuer_timer_away(void)
+{
+}
+
 void timer_add(struct cmwq_timer *timer, unsigned long delay_ms)
 {
 	(void)timer;

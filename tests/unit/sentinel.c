@@ -13,6 +13,7 @@
 #include "sentinel.h"
 
 HOUSE_TIMER_STUBS
+HOUSE_AWAY_STUBS
 
 #define CPU 1
 
@@ -63,6 +64,8 @@ static void test_created_when_asked_for(void **state)
 	assert_int_equal(fake_nr_threads(), 0);
 	make_wait(0);
 	assert_true(s->want);
+	assert_false(house.away);
+	fake.on_create = house_is_away;
 	create();
 	assert_false(s->want);
 	assert_int_equal(s->state, SENTINEL_ARMED);

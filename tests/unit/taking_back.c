@@ -12,6 +12,7 @@
 #include "flush.h"
 
 HOUSE_TIMER_STUBS
+HOUSE_AWAY_STUBS
 
 static struct pool *pool;
 static struct pwq *pwq;

@@ -21,6 +21,7 @@ static int rearmed, sentinels_created, bh_created;
 
 bool manager_create(struct pool *pool)
 {
+	assert_true(house.away);
 	house.created++;
 	atomic_fetch_add(&pool->nr_threads, 1);
 	return true;
@@ -606,6 +607,7 @@ static void test_creates_a_worker_where_there_is_none(void **state)
 	assert_int_equal(house.created, 0);
 	tick_hook(fake.now); /* asked for by the push: at once */
 	assert_int_equal(house.created, 1);
+	assert_false(house.away);
 	assert_false(bound->want);
 	tick();
 	assert_int_equal(house.created, 1); /* is being created */
