@@ -5,6 +5,9 @@
  * The inbox is a stack: push by compare-and-swap, emptied by one exchange and
  * reversed. No state of it is half done, so a pusher that stops at any point
  * holds nobody up, and since nothing pops a single item there is no ABA.
+ * Who finds that another pusher was faster stays away for a moment. Meanwhile that one
+ * pushes one item after another; else the line went back and forth for each of them, and
+ * for each vain attempt.
  * The lowest bit of the head says that all items in it are quiet (nobody needs
  * to be woken for them); the first push without it kicks. The next one is a push
  * without an item: pwqs that were held up may go on.
@@ -15,6 +18,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BACK_OFF \
+	20 /* pauses, of some ns each: a few of a line's ways there and back */
 
 _Atomic(struct pool *) pool_list;
 _Atomic(struct pool *) pool_list_unbound;
@@ -57,6 +63,18 @@ void pool_reset(struct pool *pool)
 	init_lists(pool);
 }
 
+/* Another one got there first: the head that he left is in @head. If that is none the
+ * inbox was drained, once for many pushes, and nobody else wants the line. */
+static __attribute__((cold, noinline)) uintptr_t let_go_on(struct pool *pool,
+							   uintptr_t head)
+{
+	if (!head)
+		return head;
+	for (int i = 0; i < BACK_OFF; i++)
+		os_pause();
+	return atomic_load_explicit(&pool->inbox, memory_order_relaxed);
+}
+
 bool pool_push_chain(struct pool *pool, struct work_struct *first,
 		     struct work_struct *last, bool quiet)
 {
@@ -65,14 +83,17 @@ bool pool_push_chain(struct pool *pool, struct work_struct *first,
 	uintptr_t next;
 	bool all_quiet;
 
-	do {
+	for (;;) {
 		all_quiet = !head || (head & INBOX_QUIET);
 		first->entry.next = (void *)(head & ~INBOX_FLAGS);
 		next = (uintptr_t)last | (head & INBOX_POKE) |
 		       (quiet && all_quiet);
 		/* Pairs with the worker's way to sleep, see cm.c. */
-	} while (!atomic_compare_exchange_weak(&pool->inbox, &head, next));
-	return all_quiet && !quiet;
+		if (likely(atomic_compare_exchange_weak(&pool->inbox, &head,
+							next)))
+			return all_quiet && !quiet;
+		head = let_go_on(pool, head);
+	}
 }
 
 bool pool_poke(struct pool *pool)
