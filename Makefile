@@ -24,8 +24,8 @@ deps := scripts/install-deps.sh
 test := scripts/test.sh
 
 .PHONY: all help run test test-debug test-sanitize test-asan test-tsan
-.PHONY: test-detectors test-objects test-arm64 test-kernel bench bench-growth
-.PHONY: bench-lines bench-peers clang format check-format floors models install
+.PHONY: test-detectors test-pods test-objects test-arm64 test-kernel bench
+.PHONY: bench-growth bench-lines bench-peers clang format check-format floors models install
 .PHONY: clean
 
 all: ## build everything in build/release
@@ -85,6 +85,11 @@ test-detectors: ## the tests without the sentinel, then without the tick
 			--logbase "testlog-$$off" --no-suite house \
 			--no-suite unit $(TESTARGS) || rc=1; \
 	done; exit $$rc
+
+test-pods: ## the programs with a pod, then a NUMA node, for each CPU
+	@$(deps) test
+	@$(build) build/release --prefix=$(PREFIX)
+	@scripts/test-pods.sh build/release $(TESTARGS)
 
 test-kernel: ## the conformance cases in a real Linux as well, under qemu
 	@SUITE="$(SUITE)" scripts/test-kernel.sh $(STORM) $(KERNELARGS)

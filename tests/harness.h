@@ -73,7 +73,8 @@ struct test {
 	struct test *next;
 	/* What a test may say behind its name: TEST(x, .timeout = 60) */
 	const char *params;   /* added to CMWQ_PARAMS */
-	const char *topology; /* for CMWQ_TOPOLOGY: a machine to pretend */
+	const char *topology; /* for CMWQ_TOPOLOGY: a machine to pretend; "":
+				 none, whatever the runner's has */
 	int timeout;	      /* seconds */
 	int nice;	      /* to be started with */
 	bool one_cpu;	      /* start with one allowed CPU only */
@@ -224,6 +225,9 @@ int nth_cpu(int n); /* the n-th allowed CPU */
 int nr_possible(void);
 void pin_to(int cpu);
 void need_cpus(int n); /* skip if fewer are allowed */
+/* With CPUs; an unbound queue's max_active counts on each, in shares that may add up
+ * to more. Of the machine that the runner pretends, not of one of the test's own. */
+int nr_nodes(void);
 
 /* --- random numbers --- */
 
@@ -307,6 +311,8 @@ static inline bool item_idle(struct item *it)
 int items_started(struct item *it, int n);
 int items_finished(struct item *it, int n);
 
+/* An unbound queue's max_active is one number, not a share for each NUMA node. */
+void span_nodes(struct workqueue_struct *wq);
 /* Use CPU time, without a system call that could sleep. */
 void burn_us(unsigned int us);
 /* The library still runs items of every kind. */

@@ -259,6 +259,41 @@ int nr_possible(void)
 	return n > 0 ? n : (int)sysconf(_SC_NPROCESSORS_CONF);
 }
 
+/* How many numbers a list like "0-3,8" has. */
+static int count_list(const char *list)
+{
+	int n = 0, from, to, len;
+
+	while (sscanf(list, "%d%n", &from, &len) == 1) {
+		list += len;
+		to = from;
+		if (sscanf(list, "-%d%n", &to, &len) == 1)
+			list += len;
+		n += to - from + 1;
+		list += *list == ',';
+	}
+	return n;
+}
+
+int nr_nodes(void)
+{
+	const char *pretended = getenv("CMWQ_TOPOLOGY");
+	char list[256] = "";
+	int n = 0;
+	FILE *f;
+
+	if (pretended) {
+		pretended = strstr(pretended, "numa:");
+		return pretended ? atoi(pretended + 5) : 1;
+	}
+	f = fopen("/sys/devices/system/node/has_cpu", "re");
+	if (f && fgets(list, sizeof(list), f))
+		n = count_list(list);
+	if (f)
+		fclose(f);
+	return n > 0 ? n : 1;
+}
+
 void pin_to(int cpu)
 {
 	cpu_set_t set;
@@ -344,6 +379,16 @@ int items_finished(struct item *it, int n)
 	for (i = 0; i < n; i++)
 		sum += item_runs(&it[i]) != 0;
 	return sum;
+}
+
+void span_nodes(struct workqueue_struct *wq)
+{
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+
+	ASSERT(attrs);
+	attrs->affn_scope = WQ_AFFN_SYSTEM;
+	ASSERT_EQ(apply_workqueue_attrs(wq, attrs), 0);
+	free_workqueue_attrs(attrs);
 }
 
 void burn_us(unsigned int us)

@@ -266,6 +266,9 @@ TEST(work_in_flight)
 	static struct item it[N];
 
 	need_detector();
+	workqueue_init_topology();
+	pin_to(nth_cpu(
+		0)); /* on one node, the others have limits of their own */
 	for (int i = 0; i < N; i++)
 		item_init_held(&it[i]);
 	for (int i = 0; i < N; i++) {
@@ -478,7 +481,11 @@ static void storm(struct workqueue_struct *wq, int max, int rounds)
 
 TEST(storm_unbound)
 {
-	storm(alloc_workqueue("storm", WQ_UNBOUND, 3), 3, 300);
+	int nodes = nr_nodes();
+
+	/* Of each node, and of what spans them. */
+	storm(alloc_workqueue("storm", WQ_UNBOUND, 3),
+	      3 * (nodes > 1 ? nodes + 1 : 1), 300);
 }
 
 TEST(storm_ordered)

@@ -214,6 +214,7 @@ static void change_meanwhile(int before, int meanwhile)
 	struct workqueue_struct *wq = alloc(WQ_UNBOUND, before);
 
 	need_detector();
+	span_nodes(wq);
 	freeze_workqueues_begin();
 	for (int i = 0; i < N; i++) {
 		item_init_held(&it[i]);

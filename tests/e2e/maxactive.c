@@ -149,7 +149,10 @@ TEST(raising_percpu)
 
 TEST(raising_unbound)
 {
-	raising_on(alloc_workqueue("raise", WQ_UNBOUND, 2));
+	struct workqueue_struct *wq = alloc_workqueue("raise", WQ_UNBOUND, 2);
+
+	span_nodes(wq);
+	raising_on(wq);
 }
 
 static void lowering_on(struct workqueue_struct *wq)

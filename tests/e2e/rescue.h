@@ -96,12 +96,14 @@ static inline struct cmwq_stats stats_of(struct workqueue_struct *wq)
 }
 
 /* The pool on the first CPU has workers, and who finds out that they block. Only pools
- * of @wq that have been used have any. */
+ * of @wq that have been used have any. With the topology read, or an unbound queue
+ * might go on in another pool. */
 static inline void warm_up(struct workqueue_struct *wq)
 {
 	struct item it[4];
 	int i;
 
+	workqueue_init_topology();
 	for (i = 0; i < 4; i++) {
 		item_init_held(&it[i]);
 		ASSERT(queue_work_on(nth_cpu(0), wq, &it[i].work));

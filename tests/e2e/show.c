@@ -230,7 +230,7 @@ TEST(printing_holds_up_nobody)
 	cmwq_set_log(NULL, NULL);
 }
 
-/* --- workers --- */
+/* --- workers: with the topology read, or their pool may be left, and they end --- */
 
 static void describe(struct item *it)
 {
@@ -243,6 +243,7 @@ TEST(worker_info)
 	struct workqueue_struct *wq = alloc_workqueue("info", WQ_UNBOUND, 0);
 	struct item it;
 
+	workqueue_init_topology();
 	init_as(&it, show_alpha);
 	it.hook = describe;
 	EXPECT(queue_work(wq, &it.work));
@@ -293,6 +294,7 @@ TEST(worker_info_levels)
 	struct item it;
 	size_t i;
 
+	workqueue_init_topology();
 	item_init(&it);
 	EXPECT(queue_work(system_unbound_wq, &it.work));
 	flush_work(&it.work);
@@ -332,6 +334,7 @@ TEST(worker_comm)
 	wq_worker_comm(comm, sizeof(comm), -1);
 	EXPECT(!strcmp(comm, ""));
 
+	workqueue_init_topology();
 	item_init_held(&it);
 	EXPECT(queue_work(wq, &it.work));
 	wait_for(item_started(&it));

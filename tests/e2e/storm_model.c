@@ -258,8 +258,11 @@ TEST(model_ordered)
 	against_the_model(alloc_ordered_workqueue("model", 0));
 }
 
+/* In one and the same pool: from pool to pool there is no order. */
 TEST(model_unbound)
 {
+	workqueue_init_topology();
+	pin_to(nth_cpu(0));
 	against_the_model(alloc_workqueue("model", WQ_UNBOUND, 1));
 }
 

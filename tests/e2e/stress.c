@@ -195,15 +195,16 @@ static bool workers_are_bound(struct workqueue_struct *wq)
 	return atomic_load(&c.in_run) == 1;
 }
 
+/* @limit: of one CPU if the queue is per-CPU. */
 static struct load *load_new(struct workqueue_struct *wq, bool per_cpu,
-			     int max_active)
+			     int limit)
 {
 	struct load *l = calloc(1, sizeof(*l));
 	int i;
 
 	ASSERT(wq && l);
 	l->wq = wq;
-	l->limit = max_active ?: WQ_DFL_ACTIVE;
+	l->limit = limit;
 	l->per_cpu = per_cpu && workers_are_bound(wq);
 	if (per_cpu && !l->per_cpu)
 		l->limit *= nr_allowed();
@@ -273,9 +274,9 @@ static void end_round(struct load *l, struct producer *p)
 	check_load(l);
 }
 
-static void exact(struct workqueue_struct *wq, bool per_cpu, int max_active)
+static void exact(struct workqueue_struct *wq, bool per_cpu, int limit)
 {
-	struct load *l = load_new(wq, per_cpu, max_active);
+	struct load *l = load_new(wq, per_cpu, limit);
 	struct producer p[PRODUCERS];
 	uint64_t until = now_ns() + stress_ns() / 2;
 
@@ -291,13 +292,13 @@ static void exact(struct workqueue_struct *wq, bool per_cpu, int max_active)
 static void exact_percpu(int max_active)
 {
 	exact(alloc_workqueue("stress", WQ_PERCPU, max_active), true,
-	      max_active);
+	      max_active ?: WQ_DFL_ACTIVE);
 }
 
 static void exact_unbound(int max_active)
 {
 	exact(alloc_workqueue("stress", WQ_UNBOUND, max_active), false,
-	      max_active);
+	      (max_active ?: WQ_DFL_ACTIVE) * nr_nodes());
 }
 
 TEST(percpu)
@@ -371,7 +372,8 @@ TEST(side_by_side)
 	int i;
 
 	l[0] = load_new(alloc_workqueue("a", WQ_PERCPU, 2), true, 2);
-	l[1] = load_new(alloc_workqueue("b", WQ_UNBOUND, 2), false, 2);
+	l[1] = load_new(alloc_workqueue("b", WQ_UNBOUND, 2), false,
+			2 * nr_nodes());
 	l[2] = load_new(alloc_ordered_workqueue("c", 0), false, 1);
 	for (n = 200; now_ns() < until; n *= 2) {
 		for (i = 0; i < 3; i++) {

@@ -191,6 +191,7 @@ TEST(max_active)
 		alloc_workqueue("a", WQ_UNBOUND | WQ_SYSFS, 1);
 	static struct item it[4];
 
+	span_nodes(wq);
 	for (int i = 0; i < 4; i++) {
 		item_init_held(&it[i]);
 		EXPECT(queue_work(wq, &it[i].work));

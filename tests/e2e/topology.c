@@ -184,7 +184,7 @@ TEST(description_is_no_topology)
 			   "'core:many', ignored\n"));
 }
 
-TEST(masks_of_this_machine)
+TEST(masks_of_this_machine, .topology = "")
 {
 	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
 	unsigned int cpu;
