@@ -405,9 +405,12 @@ void apply_topology(void)
 {
 	topo_load();
 	lock(&registry_lock);
-	if (!topology_applied && apply_again())
-		log_warn("no memory to follow the topology; unbound "
-			 "workqueues stay as they are");
+	if (!topology_applied) {
+		unbound_find_nodes();
+		if (apply_again())
+			log_warn("no memory to follow the topology; unbound "
+				 "workqueues stay as they are");
+	}
 	topology_applied = true;
 	unlock(&registry_lock);
 }

@@ -12,6 +12,7 @@
 #include "os.h"
 #include "param.h"
 #include "pwq.h"
+#include "topo.h"
 
 static int nr_made; /* registry lock */
 
@@ -188,9 +189,32 @@ struct pool *unbound_get(const struct unbound_pool *want)
 		pool = make(want);
 	if (!pool)
 		return NULL;
-	pool->node = want->node; /* which the topology may tell only now */
+	pool->node = want->node;
 	pool->refs++;
 	return pool;
+}
+
+static int node_of_pod(struct pool *pool)
+{
+	int node = -1;
+
+	for (int cpu = 0; cpu < os_nr_cpus(); cpu++) {
+		if (!pool_has_cpu(pool, cpu))
+			continue;
+		if (node >= 0 && topo_node_of_cpu(cpu) != node)
+			return -1;
+		node = topo_node_of_cpu(cpu);
+	}
+	return node;
+}
+
+void unbound_find_nodes(void)
+{
+	struct pool *pool;
+
+	for (pool = atomic_load(&pool_list_unbound); pool;
+	     pool = atomic_load(&pool->next))
+		pool->node = node_of_pod(pool);
 }
 
 void unbound_put(struct pool *pool)

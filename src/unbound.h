@@ -32,6 +32,10 @@ struct unbound_pool {
 struct pool *unbound_get(const struct unbound_pool *want);
 void unbound_put(struct pool *pool);
 
+/* The topology is known: on which nodes are the pools that were there before? A pwq
+ * counts on its pool's for ever, from when the workqueue has several. */
+void unbound_find_nodes(void);
+
 /* Whether it gets items from one pwq more, or less. */
 void unbound_use(struct pool *pool);
 void unbound_unuse(struct pool *pool);

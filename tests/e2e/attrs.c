@@ -675,6 +675,24 @@ TEST(queue_on_a_node, .topology = "numa:3 core:2 pu:1")
 	destroy_workqueue(percpu);
 }
 
+/* On the pool that it had before the topology was known, too, where all of max_active
+ * is one number. */
+TEST(nodes_come_later, .topology = "numa:2 core:1 pu:1")
+{
+	struct workqueue_struct *wq = alloc_workqueue("late", WQ_UNBOUND, 2);
+	static struct item it[N];
+
+	need_detector();
+	span_nodes(wq);
+	EXPECT_EQ(started_on(0, wq, it, N, 2), 2);
+	workqueue_set_max_active(wq, 8);
+	wait_for(items_started(it, N) == 8);
+	linger();
+	EXPECT_EQ(items_started(it, N), 8);
+	end_all(it, N);
+	destroy_workqueue(wq);
+}
+
 /* A queue that was there before the topology was known follows it. */
 TEST(topology_comes_later, .topology = "numa:1 l3:2 core:2 pu:1")
 {
