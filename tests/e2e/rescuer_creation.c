@@ -230,10 +230,11 @@ static void say_that_it_has_blocked(struct item *it)
 	cmwq_blocking_end();
 }
 
-/* One has said that it blocks, the other one has not. */
+/* One has said that it blocks, the other one has not. With CMWQ_DEBUG=objects that
+ * is a rescuer, since the reserve sits in a creation itself. */
 static void block_both(unsigned int flags)
 {
-	struct workqueue_struct *plain = alloc_workqueue("plain", flags, 0);
+	struct workqueue_struct *plain = reclaim("plain", flags);
 	struct workqueue_struct *wq = reclaim("behind", flags);
 	struct item blocked[2];
 	int i;
@@ -317,12 +318,6 @@ TEST(one_blocks_without_the_sentinel, .params = "cmwq.sentinel=0")
 	block_before_the_reserve();
 }
 
-static void run_and_say_that_it_blocks(struct item *it)
-{
-	run_until_it_may_block(it);
-	cmwq_blocking_begin();
-}
-
 /* With two items before it the worker in reserve creates another one itself, and sits
  * in that. The timer thread does not, so it is the one that calls. */
 static void hold_a_worker(void)
@@ -330,20 +325,26 @@ static void hold_a_worker(void)
 	struct workqueue_struct *plain = alloc_workqueue("plain", WQ_PERCPU, 0);
 	struct workqueue_struct *wq = reclaim("behind", WQ_PERCPU);
 	struct item blocked, it[2];
+	struct work_struct *both[2];
+	char reserve[32];
 	int i;
 
-	set_param("workqueue.cpu_intensive_thresh_us", 0);
+	pin_to(nth_cpu(0));
+	snprintf(reserve, sizeof(reserve), "cmwq/%d:2", nth_cpu(0));
 	item_init_held(&blocked);
-	blocked.hook = run_and_say_that_it_blocks;
+	blocked.hook = say_that_it_blocks;
 	blocked.tail = say_that_it_has_blocked;
 	start_alone(plain, &blocked);
-	gate_close(&creation);
+	/* Its own creation is over for both sides. */
+	wait_asleep_tid(thread_named(reserve));
+	wait_asleep_tid(thread_named("cmwq/timer"));
 	for (i = 0; i < 2; i++) {
 		item_init(&it[i]);
 		it[i].hook = check_rescued;
-		EXPECT(queue_work_on(nth_cpu(0), wq, &it[i].work));
+		both[i] = &it[i].work;
 	}
-	atomic_store(&may_block, true);
+	gate_close(&creation);
+	EXPECT_EQ(cmwq_queue_work_batch(wq, both, 2), 2);
 	wait_for(atomic_load(&others_held));
 	wait_for(items_finished(it, 2) == 2);
 	be_rescued_in_time(wq, &it[0], "and still");
