@@ -81,6 +81,9 @@ struct test {
 	bool hidden;	      /* only by name, for run_hidden() */
 };
 
+/* For .params: of a test that counts on this default, whatever the runner's is. */
+#define DEFAULT_SCOPE "workqueue.default_affinity_scope=cache_shard"
+
 void harness_register(struct test *test);
 
 #define TEST(id, ...)                                             \

@@ -624,7 +624,8 @@ TEST(pods_take_turns, .topology = "numa:1 l3:4 core:2 pu:1")
 }
 
 /* 24 cores behind one cache: three shards of eight, and no more. */
-TEST(cache_shards, .topology = "numa:1 l3:1 core:24 pu:2")
+TEST(cache_shards, .topology = "numa:1 l3:1 core:24 pu:2",
+     .params = DEFAULT_SCOPE)
 {
 	struct workqueue_struct *wq;
 	int pools[3];

@@ -17,9 +17,11 @@
 
 #include "harness.h"
 
-#define MACHINE .topology = "pack:1 l3:1 core:64 pu:1", .timeout = 60
-#define PODS	8 /* of 8 cores each */
-#define ITEMS	256
+#define MACHINE                                                          \
+	.topology = "pack:1 l3:1 core:64 pu:1", .params = DEFAULT_SCOPE, \
+	.timeout = 60
+#define PODS  8 /* of 8 cores each */
+#define ITEMS 256
 
 /* --- cgroups --- */
 

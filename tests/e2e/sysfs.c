@@ -161,7 +161,7 @@ TEST(short_buffers)
 
 /* --- a workqueue's --- */
 
-TEST(defaults)
+TEST(defaults, .params = DEFAULT_SCOPE)
 {
 	struct workqueue_struct *a =
 		alloc_workqueue("a", WQ_PERCPU | WQ_SYSFS, 0);
@@ -276,7 +276,7 @@ TEST(cpumask)
 	destroy_workqueue(wq);
 }
 
-TEST(affinity)
+TEST(affinity, .params = DEFAULT_SCOPE)
 {
 	struct workqueue_struct *wq =
 		alloc_workqueue("a", WQ_UNBOUND | WQ_SYSFS, 0);
