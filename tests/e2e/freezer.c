@@ -147,17 +147,19 @@ static unsigned int queued_on(struct workqueue_struct *wq)
 	return stats.in_flight;
 }
 
-/* Timers fire; their items join those that wait, in the order of their time. */
+/* Timers fire; their items join those that wait, in one pool in the order of their
+ * time. */
 TEST(delayed_work_fires_meanwhile)
 {
 	struct workqueue_struct *wq = alloc(WQ_UNBOUND, 1);
 
+	workqueue_init_topology();
 	freeze_workqueues_begin();
 	for (int i = 0; i < 3; i++) {
 		item_init(&it[i]);
 		INIT_DELAYED_WORK(&it[i].dwork, item_func);
-		EXPECT(queue_delayed_work(wq, &it[i].dwork,
-					  (unsigned long)(5 + 20 * i)));
+		EXPECT(queue_delayed_work_on(nth_cpu(0), wq, &it[i].dwork,
+					     (unsigned long)(5 + 20 * i)));
 	}
 	wait_for(queued_on(wq) == 3);
 	linger();

@@ -66,10 +66,12 @@ static void end_jobs(void)
 static struct workqueue_struct *wq;
 static struct item blocker;
 
-/* Nothing of the workqueue runs until release(). */
+/* Nothing of the workqueue runs until release(): with the topology read, or it might
+ * go on in another pool. */
 static void block(struct workqueue_struct *on)
 {
 	wq = on;
+	workqueue_init_topology();
 	item_init_held(&blocker);
 	EXPECT(queue_work_on(nth_cpu(0), wq, &blocker.work));
 	wait_for(item_started(&blocker));
@@ -423,6 +425,7 @@ TEST(overwritten_in_a_pod, OVERWRITES, .timeout = 60,
 /* Holds up its worker, and is neither found asleep nor a hog. */
 static void block_spinning(void)
 {
+	workqueue_init_topology();
 	item_init_held(&blocker);
 	blocker.spin = true;
 	EXPECT(queue_work_on(nth_cpu(0), wq, &blocker.work));
@@ -617,7 +620,9 @@ TEST(calls_on_overwritten, OVERWRITES)
 /* Raising max_active looks at the list, too. */
 TEST(max_active_with_overwritten, ON)
 {
-	block(alloc_workqueue("hurt", WQ_UNBOUND, 1));
+	wq = alloc_workqueue("hurt", WQ_UNBOUND, 1);
+	span_nodes(wq);
+	block(wq);
 	queue_jobs();
 	overwrite(job[0], job[1], FILL);
 	workqueue_set_max_active(wq, 3);
