@@ -176,23 +176,42 @@ static void arm_all(struct pool *pool, bool rested)
 			arm_one(cpu, rested);
 }
 
+/* The sentinel of the caller's CPU, if it looks at the pool. */
+static void arm_here(struct pool *pool, bool rested)
+{
+	int here = os_cpu();
+
+	if (pool_has_cpu(pool, here) && os_cpu_allowed(here))
+		arm_one(here, rested);
+}
+
+static bool is_full(struct pool *pool)
+{
+	return atomic_load_explicit(&pool->nr_running, memory_order_relaxed) >=
+	       pool_cap(pool);
+}
+
 /*
  * Of many CPUs some idle most of the time, and to wake all their sentinels for an item
  * would take longer than it. While fewer run than may, whoever queues wakes a worker, and
- * that one the next; where one keeps up with tiny items his CPU is the one to watch.
+ * that one the next; where one keeps up with tiny items his CPU is to be watched, in case
+ * that he blocks, and in case that he computes the caller's, which idles once that one
+ * waits. Of those that rest only the caller's looks again.
  */
-static void arm_wide(struct pool *pool)
+static void arm_wide(struct pool *pool, bool rested)
 {
 	int cpu;
 
-	if (atomic_load_explicit(&pool->nr_running, memory_order_relaxed) >=
-	    pool_cap(pool)) {
+	if (is_full(pool)) {
 		arm_all(pool, false);
+		if (rested)
+			arm_here(pool, true);
 	} else if (pool_is_tiny(pool)) {
 		cpu = atomic_load_explicit(&pool->runner_cpu,
 					   memory_order_relaxed);
 		if (pool_has_cpu(pool, cpu) && os_cpu_allowed(cpu))
 			arm_one(cpu, false);
+		arm_here(pool, false);
 	}
 }
 
@@ -214,22 +233,27 @@ static void arm(struct pool *pool, bool rested)
 	if (!serves_all(pool))
 		return;
 	if (pool_is_wide(pool))
-		arm_wide(pool);
+		arm_wide(pool, rested);
 	else
 		arm_all(pool, rested);
 }
 
-/* By a worker that is about to run an item, with work behind it: if it blocks, this is
- * the CPU that idles. */
-static void arm_own(struct pool *pool, bool rested)
+/*
+ * By a worker that is about to run an item, with work behind it: if it blocks, this is
+ * the CPU that idles. @fresh: what is behind it has just come, and was not pushed to
+ * any of the others, who may have blocked since they began.
+ */
+static void arm_own(struct pool *pool, bool rested, bool fresh)
 {
-	int here = os_cpu();
-
-	if (!pool_is_wide(pool))
+	if (pool->cpu >= 0 || !pool_is_wide(pool)) {
 		arm(pool, rested);
-	else if (param_get(sentinel) && serves_all(pool) &&
-		 pool_has_cpu(pool, here) && os_cpu_allowed(here))
-		arm_one(here, rested);
+		return;
+	}
+	if (!param_get(sentinel) || !serves_all(pool))
+		return;
+	if (fresh && is_full(pool))
+		arm_all(pool, false);
+	arm_here(pool, rested);
 }
 
 static int lent(struct pool *pool)
@@ -311,7 +335,13 @@ void cm_kick(struct pool *pool)
 
 void cm_kick_again(struct pool *pool)
 {
-	kick_worker(pool, atomic_load(&pool->nr_running));
+	int running = atomic_load(&pool->nr_running);
+
+	kick_worker(pool, running);
+	/* The one who runs may compute, and then his CPU does not idle. */
+	if (running && pool_is_wide(pool) && param_get(sentinel) &&
+	    pool->cpu < 0 && serves_all(pool))
+		arm_all(pool, true);
 }
 
 bool cm_may_start(struct pool *pool)
@@ -359,7 +389,7 @@ void cm_watch(struct pool *pool, bool fresh)
 		wake_idle_from(pool, PLACE_APART);
 	}
 	cm_start_tick();
-	arm_own(pool, !pool_is_tiny(pool));
+	arm_own(pool, !pool_is_tiny(pool), fresh);
 }
 
 void cm_leave_waiting(struct pool *pool)

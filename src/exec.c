@@ -29,6 +29,7 @@
 #define TINY_ITEM_NS  500
 #define DRAIN_ITEM_NS 100
 #define OWN_ITEMS     16
+#define MAX_OWN_ITEMS 256
 #define BACK_NS	      (10 * NSEC_PER_MSEC)
 #define PREEMPTED_NS  (8 * NSEC_PER_MSEC)
 #define FIND_MAX      4
@@ -148,20 +149,38 @@ static void check_forked(void)
 	os_exit_group(EXIT_FORKED);
 }
 
+/* What is judged next begins. */
+static void begin_own(struct pool *pool) REQUIRES(pool->lock)
+{
+	pool->own_items = 0;
+	pool->own_workers = 0;
+	pool->own_ns = 0;
+	pool->own_round++;
+}
+
 /*
  * Where many run at once they wait for the lock, and for CPUs, for longer than items
  * take that are tiny, which then is not to be seen (judge_pace()). So what the functions
- * take is read there, until they are known to be tiny.
+ * take is read there, until they are known to be tiny: all that run have ended one.
+ * Otherwise who runs may be in one that is not, and nobody would keep up.
  */
-static void note_own_time(struct pool *pool, uint64_t ns) REQUIRES(pool->lock)
+static void note_own_time(struct worker *w, struct pool *pool, uint64_t ns)
+	REQUIRES(pool->lock)
 {
 	pool->own_ns += ns;
+	pool->own_workers += w->own_round != pool->own_round + 1;
+	w->own_round = pool->own_round + 1;
 	if (++pool->own_items < OWN_ITEMS)
 		return;
-	if (pool->own_ns < OWN_ITEMS * TINY_ITEM_NS)
+	if (pool->own_ns >= pool->own_items * TINY_ITEM_NS ||
+	    pool->own_items >= MAX_OWN_ITEMS) {
+		begin_own(pool);
+	} else if (pool->own_workers >=
+		   atomic_load_explicit(&pool->nr_running,
+					memory_order_relaxed)) {
 		atomic_store(&pool->tiny, true);
-	pool->own_items = 0;
-	pool->own_ns = 0;
+		begin_own(pool);
+	}
 }
 
 static void run_one(struct worker *w, struct pool *pool,
@@ -184,7 +203,7 @@ static void run_one(struct worker *w, struct pool *pool,
 		cm_item_returned(pool, w);
 	pool_lock_undrained(pool);
 	if (timed)
-		note_own_time(pool, ns);
+		note_own_time(w, pool, ns);
 	atomic_store_explicit(&w->current_work, NULL, memory_order_release);
 	settle(w, pool, pwq);
 }

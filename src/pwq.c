@@ -311,6 +311,13 @@ static void clear_saturated(struct pwq *pwq) NO_ANALYSIS
 		pwq_kick(pwq_pool(pwq));
 }
 
+/* It had no slot, and has waited for one: others have had their time. */
+static void begin_turn(struct pwq *pwq) NO_ANALYSIS
+{
+	if (pwq->nr_active == 1 && pool_is_tiny(pwq_pool(pwq)))
+		pwq->turned_at = os_now();
+}
+
 /*
  * The pwqs of a node take turns, one item each. The one whose turn it is in @turn can
  * only be this one; in another pool somebody else goes on from there.
@@ -318,8 +325,10 @@ static void clear_saturated(struct pwq *pwq) NO_ANALYSIS
 static void go_on_in_turn(struct pwq *pwq, struct pool *turn) NO_ANALYSIS
 {
 	while (turn == pwq_pool(pwq)) {
-		if (!list_empty(&pwq->inactive) && take_slot(pwq))
+		if (!list_empty(&pwq->inactive) && take_slot(pwq)) {
+			begin_turn(pwq);
 			activate_first(pwq);
+		}
 		if (list_empty(&pwq->inactive))
 			unhold(pwq);
 		turn = node_next(pwq->node);

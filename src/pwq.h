@@ -41,7 +41,7 @@ struct pwq {
 
 	struct list wq_link;	   /* W: in wq->pwqs */
 	struct node_waiter waiter; /* in line for a slot of node */
-	uint64_t turned_at;	   /* P: when it passed its turn on, ns */
+	uint64_t turned_at;	   /* P: when its turn began, ns */
 	struct list held;	   /* P: in pool->held */
 	bool in_use;		   /* registry lock: gets items */
 	struct list mayday;	   /* M: in the calls of the queue's rescuer */

@@ -34,6 +34,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->rescue_wq = NULL;
 	worker->hint_depth = 0;
 	worker->tick_seq = 0;
+	worker->own_round = 0;
 	worker->moves = 0;
 	worker->watch_seq = 0;
 	worker->computes = false;

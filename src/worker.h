@@ -116,6 +116,8 @@ struct worker {
 	int clock_tid;		   /* T: whose CPU time the tick has read */
 	uint64_t clock_cpu;	   /* T: which was that */
 	uint64_t clock_at;	   /* T: then, ns */
+	unsigned long own_round;   /* P: of its pool, in which it ended an item,
+				      plus one */
 	unsigned long watch_seq;   /* P: seq when the watchdog saw it first */
 	unsigned long watch_waits; /* P: how often it had slept then */
 	uint64_t watch_cpu;	   /* P: CPU time then */

@@ -334,9 +334,13 @@ static void test_kick_arms_few_of_many(void **state)
 	cm_kick(unbound);
 	assert_sentinels(SENTINEL_ARMED, SENTINEL_ARMED, SENTINEL_RESTING,
 			 SENTINEL_ARMED);
+	/* Who queues may wait now, and the next one blocks: they look again there. */
+	fake.cpu = 2;
+	cm_kick(unbound);
+	assert_int_equal(sentinels[2].state, SENTINEL_ARMED);
 }
 
-/* One keeps up with tiny items: where he is, if anywhere. */
+/* One keeps up with tiny items: where he is, and where who queues may wait for him. */
 static void test_kick_arms_the_runners_cpu(void **state) NO_ANALYSIS
 {
 	struct worker *w = house_worker(unbound);
@@ -349,11 +353,16 @@ static void test_kick_arms_the_runners_cpu(void **state) NO_ANALYSIS
 	cm_start_running(unbound, w);
 	fake.cpu = 1;
 	cm_kick(unbound);
-	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_ARMED,
+	assert_sentinels(SENTINEL_OFF, SENTINEL_ARMED, SENTINEL_ARMED,
 			 SENTINEL_OFF);
 	cm_leave_waiting(unbound);
-	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_ARMED,
+	assert_sentinels(SENTINEL_OFF, SENTINEL_ARMED, SENTINEL_ARMED,
 			 SENTINEL_OFF);
+	/* Both may compute, and without the tick nobody else looks. */
+	atomic_store(&sentinels[0].state, SENTINEL_RESTING);
+	cm_kick_again(unbound);
+	assert_sentinels(SENTINEL_ARMED, SENTINEL_ARMED, SENTINEL_ARMED,
+			 SENTINEL_ARMED);
 }
 
 /* Whoever begins an item, with work behind it: his own. */
@@ -381,6 +390,40 @@ static void test_watch_arms_one_of_many(void **state) NO_ANALYSIS
 	unbound->cap = 8;
 	cm_watch(unbound, false);
 	assert_int_equal(sentinels[0].state, SENTINEL_OFF);
+}
+
+/* As many run as may, and were told of no work: any of them may have blocked. */
+static void test_watch_where_many_may_have_blocked(void **state) NO_ANALYSIS
+{
+	(void)state;
+	make_wide();
+	set_sentinels(SENTINEL_OFF);
+	fake.cpu = 1;
+	unbound->nr_running = 7;
+	cm_watch(unbound, true);
+	assert_sentinels(SENTINEL_OFF, SENTINEL_ARMED, SENTINEL_OFF,
+			 SENTINEL_OFF);
+	unbound->nr_running = 8;
+	cm_watch(unbound, true);
+	assert_sentinels(SENTINEL_ARMED, SENTINEL_ARMED, SENTINEL_ARMED,
+			 SENTINEL_ARMED);
+}
+
+/* No sentinel looks at it. */
+static void test_pool_without_its_cpu_arms_none(void **state) NO_ANALYSIS
+{
+	(void)state;
+	bound->bound = false;
+	bound->nr_cpus = bound->cap = 8;
+	set_sentinels(SENTINEL_OFF);
+	bound->nr_running = 8;
+	cm_watch(bound, true);
+	cm_kick(bound);
+	cm_kick_again(bound);
+	bound->bound = true;
+	bound->nr_cpus = bound->cap = 1;
+	assert_sentinels(SENTINEL_OFF, SENTINEL_OFF, SENTINEL_OFF,
+			 SENTINEL_OFF);
 }
 
 /* Where items come one by one and are short, the one that runs takes the next: if it
@@ -832,9 +875,10 @@ int main(void)
 		cmocka_unit_test_setup(test_kick_arms_few_of_many, setup),
 		cmocka_unit_test_setup(test_kick_arms_the_runners_cpu, setup),
 		cmocka_unit_test_setup(test_watch_arms_one_of_many, setup),
-		cmocka_unit_test_setup(test_kick_arms_few_of_many, setup),
-		cmocka_unit_test_setup(test_kick_arms_the_runners_cpu, setup),
-		cmocka_unit_test_setup(test_watch_arms_one_of_many, setup),
+		cmocka_unit_test_setup(test_watch_where_many_may_have_blocked,
+				       setup),
+		cmocka_unit_test_setup(test_pool_without_its_cpu_arms_none,
+				       setup),
 		cmocka_unit_test_setup(test_kick_leaves_it_to_who_runs, setup),
 		cmocka_unit_test_setup(
 			test_kick_leaves_nothing_where_nobody_looks, setup),

@@ -209,6 +209,49 @@ static void test_own_time_of_items(void **state)
 	assert_false(tiny_after(4, 499, 16));
 }
 
+static void again(struct pool *pool, int items)
+{
+	for (int i = 0; i < items; i++) {
+		house_queue(0, 1);
+		fake_run();
+	}
+	assert_int_equal(pool->nr_running, list_empty(&pool->busy) ? 0 : 1);
+}
+
+/* One keeps up with them only if nobody is in an item that is not tiny. */
+static void test_own_time_beside_a_long_item(void **state)
+{
+	struct pool *pool;
+
+	(void)state;
+	house_build(WQ_UNBOUND, 16);
+	manager_thread = exec_thread;
+	lent.ns = 10;
+	lent.slept = 0;
+	pool = pool_unbound(false);
+	pool->nr_cpus = pool->cap = 8;
+	for (int i = 0; i < 3; i++) {
+		pool_lock(pool);
+		manager_create(pool);
+		pool_unlock(pool);
+		fake_start(fake_thread(i));
+	}
+	INIT_WORK(&house.item[0], computing);
+	INIT_WORK(&house.item[1], short_item);
+	house_queue(0, 0);
+	fake_run();
+	again(pool, 400);
+	assert_int_equal(house.runs[1], 400);
+	assert_false(pool_is_tiny(pool));
+	fake.now += NSEC_PER_MSEC;
+	fake_unpark(fake_thread(
+		list_first(&pool->busy, struct worker, entry)->tid - FAKE_TID));
+	fake_run();
+	again(pool, 32);
+	pool->nr_cpus = pool->cap = HOUSE_CPUS;
+	assert_true(pool_is_tiny(pool));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_a_loan_outlives_items_that_sleep),
 		cmocka_unit_test(test_two_in_reserve_where_items_block),
 		cmocka_unit_test(test_own_time_of_items),
+		cmocka_unit_test(test_own_time_beside_a_long_item),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,39 @@ static void test_tiny_items_keep_the_turn(void **state) NO_ANALYSIS
 	pool[0]->tiny = false;
 }
 
+/* With a single slot each has it for as long, from when it got it. */
+static void test_turns_are_equally_long(void **state) NO_ANALYSIS
+{
+	(void)state;
+	share();
+	atomic_store(&node.max, 1);
+	fake.now = NSEC_PER_MSEC * 1000;
+	pool[0]->tiny = pool[1]->tiny = true;
+	queue(0, 0, 5);
+	queue(1, 10, 13);
+	/* The first in line was pool 0 itself. */
+	house_run_one(pwq[0], 0);
+	assert_int_equal(house_at(&pool[0]->worklist, 0), 1);
+	fake.now += 100 * NSEC_PER_USEC;
+	house_run_one(pwq[0], 1);
+	assert_int_equal(house_len(&pool[0]->worklist), 0);
+	for (int n = 0; n < 2; n++) {
+		int other = !n;
+
+		look(other);
+		assert_int_equal(house_len(&pool[other]->worklist), 1);
+		fake.now += 99 * NSEC_PER_USEC;
+		house_run_one(pwq[other], house_at(&pool[other]->worklist, 0));
+		assert_int_equal(house_len(&pool[other]->worklist), 1);
+		assert_int_equal(pool[n]->inbox, 0);
+		fake.now += NSEC_PER_USEC;
+		house_run_one(pwq[other], house_at(&pool[other]->worklist, 0));
+		assert_int_equal(house_len(&pool[other]->worklist), 0);
+		assert_int_equal(pool[n]->inbox & INBOX_POKE, INBOX_POKE);
+	}
+	pool[0]->tiny = pool[1]->tiny = false;
+}
+
 /* Who is cancelled while it is his turn passes it on. */
 static void test_turn_is_passed_on(void **state) NO_ANALYSIS
 {
@@ -302,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup(test_line, setup),
 		cmocka_unit_test_setup(test_pwqs_share, setup),
 		cmocka_unit_test_setup(test_tiny_items_keep_the_turn, setup),
+		cmocka_unit_test_setup(test_turns_are_equally_long, setup),
 		cmocka_unit_test_setup(test_turn_is_passed_on, setup),
 		cmocka_unit_test_setup(test_sharing_begins_late, setup),
 		cmocka_unit_test_setup(test_successor, setup),
