@@ -111,7 +111,7 @@ static void start_alone(struct workqueue_struct *wq, struct item *it)
 {
 	ASSERT(queue_work_on(nth_cpu(0), wq, &it->work));
 	wait_for(item_started(it));
-	wait_for(workers_of(wq) == 2);
+	wait_for(workers_of(wq) >= 2);
 }
 
 static void be_rescued_twice(struct workqueue_struct *wq)
@@ -218,6 +218,8 @@ TEST(two_pools_at_once)
 
 /* --- workers fall asleep meanwhile --- */
 
+static _Atomic bool by_rescuer;
+
 static void say_that_it_blocks(struct item *it)
 {
 	(void)it;
@@ -230,50 +232,77 @@ static void say_that_it_has_blocked(struct item *it)
 	cmwq_blocking_end();
 }
 
-/* One has said that it blocks, the other one has not. With CMWQ_DEBUG=objects that
- * is a rescuer, since the reserve sits in a creation itself. */
-static void block_both(unsigned int flags)
+#define MOST_WORKERS 8
+
+static void note_who(struct item *it)
 {
+	(void)it;
+	if (current_is_workqueue_rescuer())
+		atomic_store(&by_rescuer, true);
+}
+
+/* All that there are: one item after another, until a rescuer has to come for one. */
+static int block_all(struct workqueue_struct *wq, struct item *blocked)
+{
+	int n = 0;
+
+	atomic_store(&by_rescuer, false);
+	while (!atomic_load(&by_rescuer)) {
+		ASSERT(n < MOST_WORKERS);
+		item_init_held(&blocked[n]);
+		blocked[n].hook = note_who;
+		ASSERT(queue_work_on(nth_cpu(0), wq, &blocked[n].work));
+		wait_for(item_started(&blocked[n]));
+		wait_asleep_tid(blocked[n].tid);
+		n++;
+	}
+	return n;
+}
+
+static void block_everybody(unsigned int flags)
+{
+	struct workqueue_struct *warm = alloc_workqueue("warm", flags, 0);
 	struct workqueue_struct *plain = reclaim("plain", flags);
 	struct workqueue_struct *wq = reclaim("behind", flags);
-	struct item blocked[2];
-	int i;
+	struct item it, blocked[MOST_WORKERS];
+	int n;
 
-	for (i = 0; i < 2; i++)
-		item_init_held(&blocked[i]);
-	blocked[0].hook = say_that_it_blocks;
-	blocked[0].tail = say_that_it_has_blocked;
-	start_alone(plain, &blocked[0]);
+	/* There is a worker, and for an unbound queue no other pool later. */
+	workqueue_init_topology();
+	item_init(&it);
+	ASSERT(queue_work_on(nth_cpu(0), warm, &it.work));
+	destroy_workqueue(warm);
 	hold_timer_thread();
-	EXPECT(queue_work_on(nth_cpu(0), plain, &blocked[1].work));
-	wait_for(item_started(&blocked[1]));
-	wait_asleep_tid(blocked[1].tid);
-	be_rescued_twice(wq);
+	n = block_all(plain, blocked);
+	/* By a rescuer, unless a worker was late, and one came for its item. */
+	item_init(&it);
+	be_rescued_in_time(wq, &it, "first");
+	be_rescued_in_time(wq, &it, "again");
 	let_go_on();
-	for (i = 0; i < 2; i++)
-		item_release(&blocked[i]);
+	while (n--)
+		item_release(&blocked[n]);
 	destroy_workqueue(plain);
 	destroy_workqueue(wq);
 }
 
 TEST(all_workers_block)
 {
-	block_both(WQ_PERCPU);
+	block_everybody(WQ_PERCPU);
 }
 
 TEST(all_unbound_workers_block)
 {
-	block_both(WQ_UNBOUND);
+	block_everybody(WQ_UNBOUND);
 }
 
 TEST(all_workers_block_without_the_sentinel, .params = "cmwq.sentinel=0")
 {
-	block_both(WQ_PERCPU);
+	block_everybody(WQ_PERCPU);
 }
 
 TEST(all_workers_block_without_the_tick, .params = "cmwq.tick=0")
 {
-	block_both(WQ_PERCPU);
+	block_everybody(WQ_PERCPU);
 }
 
 static _Atomic bool may_block;
