@@ -27,13 +27,39 @@ static bool listed_fits(struct work_struct *work, unsigned long word)
 	       !pwq_is_awaited(word_pwq(word));
 }
 
+static void give_slot(struct lease *l)
+{
+	struct pwq *slot = l->slot;
+
+	l->slot = NULL;
+	if (unlikely(slot))
+		pwq_give_slot(slot);
+}
+
+/*
+ * May it be run without being admitted? Of those that share max_active one at a time, for
+ * which there is a slot in hand; and then nothing else, since that would keep the slot
+ * from others for as long as it runs.
+ */
+static bool has_room(struct lease *l, struct pwq *pwq, int own)
+{
+	if (unlikely(l->slot && l->slot != pwq))
+		return false;
+	if (likely(!pwq->node))
+		return pwq_has_room(pwq, own);
+	if (!pwq_lends_slot(pwq, l->slot))
+		return false;
+	l->slot = pwq;
+	return true;
+}
+
 /* Drained, but not admitted. */
-static bool drained_fits(struct work_struct *work, unsigned long word)
+static bool drained_fits(struct lease *l, struct work_struct *work,
+			 unsigned long word)
 {
 	if (word & WORD_COLLIDES && worker_runs(work_runner(work), work))
 		return false;
-	return is_plain(work, word_pwq(word)) &&
-	       pwq_has_room(word_pwq(word), 0);
+	return is_plain(work, word_pwq(word)) && has_room(l, word_pwq(word), 0);
 }
 
 static struct lease_item item_listed(struct work_struct *work,
@@ -94,7 +120,11 @@ static uint32_t take_drained(struct lease *l, struct pool *pool)
 		unsigned long word = atomic_load_explicit(work_word(work),
 							  memory_order_relaxed);
 
-		if (!drained_fits(work, word))
+		if (!n && l->slot != word_pwq(word))
+			give_slot(l);
+		/* Behind others there is no slot to be taken. */
+		if ((n && !l->slot && word_pwq(word)->node) ||
+		    !drained_fits(l, work, word))
 			break;
 		l->item[n++] = (struct lease_item){ .work = work,
 						    .func = work->func,
@@ -121,13 +151,13 @@ static bool nothing_left(struct lease *l, struct pool *pool)
 }
 
 /* Would it start at once if it queued itself again? Ordered workqueues may move. */
-static bool may_start_again(const struct lease_item *item)
+static bool may_start_again(struct lease *l, const struct lease_item *item)
 {
 	unsigned int flags = atomic_load_explicit(&item->pwq->wq->flags,
 						  memory_order_relaxed);
 
 	return !(flags & __WQ_ORDERED) &&
-	       pwq_has_room(item->pwq, item->from == FROM_WORKLIST);
+	       has_room(l, item->pwq, item->from == FROM_WORKLIST);
 }
 
 static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
@@ -135,7 +165,8 @@ static void become_lessee(struct worker *w, struct pool *pool, uint32_t n)
 {
 	struct lease *l = &w->lease;
 
-	l->open = nothing_left(l, pool) && may_start_again(&l->item[n - 1]);
+	l->open = nothing_left(l, pool) && may_start_again(l, &l->item[n - 1]);
+	l->line = l->slot ? l->slot->node : NULL;
 	l->ended = false;
 	l->idle_word = lease_idle_word(w);
 	l->rerun = false;
@@ -206,6 +237,7 @@ void lease_end_row(struct worker *w)
 {
 	struct pwq *pwq = w->lease.row;
 
+	give_slot(&w->lease);
 	w->lease.row = NULL;
 	if (!pwq)
 		return;
@@ -340,10 +372,14 @@ static void count_running(struct worker *w, uint32_t run) NO_ANALYSIS
 	w->current_colour =
 		admitted ? item->colour : atomic_load(&item->pwq->colour);
 	item->pwq->started++;
-	if (!admitted)
-		pwq_count_running(item->pwq, w->current_colour);
-	else if (item->from == FROM_INACTIVE)
+	if (item->from == FROM_INACTIVE && admitted)
 		pwq_count_active(item->pwq);
+	if (admitted)
+		return;
+	pwq_count_running(item->pwq, w->current_colour);
+	/* The slot is the item's now. */
+	if (item->pwq == l->slot)
+		l->slot = NULL;
 }
 
 /* Look at done before end: who has done an item has queued it again before. A run that

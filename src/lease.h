@@ -30,8 +30,12 @@
  * lease is ended by somebody, or the lessee goes on to something else, the pwq
  * catches up.
  * Items that are CPU_INTENSIVE, that still run, that are waited for, or whose pwq is
- * flushed or shares its max_active are run as ever, since the end of a leased item is
- * known late: at the end of the lease, or when somebody takes the lock.
+ * flushed are run as ever, since the end of a leased item is known late: at the end of
+ * the lease, or when somebody takes the lock. So are admitted ones of a pwq that shares
+ * max_active with other pools, each of which has a slot that others may want. Those that
+ * are not admitted run one after another with a single slot in the lessee's hand
+ * (lease.slot), as long as nobody is in line for one. It is for the one that runs: that
+ * keeps it when the lease is ended, and if none runs it is given back.
  *
  * The item that runs may queue itself again: if nothing has come before it the lessee
  * notes one run more, and that is all (lease_requeue()). Its word goes on saying that
@@ -48,6 +52,7 @@
 #ifndef CMWQ_LEASE_H
 #define CMWQ_LEASE_H
 
+#include "node.h"
 #include "pwq.h"
 #include "worker.h"
 
@@ -141,7 +146,8 @@ static inline bool lease_may_repeat(struct worker *w,
 	       atomic_load_explicit(work_word(work), memory_order_relaxed) ==
 		       l->idle_word &&
 	       atomic_load_explicit(&l->taken, memory_order_relaxed) == end &&
-	       !atomic_load_explicit(&pool->inbox, memory_order_relaxed);
+	       !atomic_load_explicit(&pool->inbox, memory_order_relaxed) &&
+	       (likely(!l->line) || node_has_no_line(l->line));
 }
 
 /*

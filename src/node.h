@@ -59,6 +59,12 @@ void node_wait(struct node *node, struct node_waiter *waiter,
 	       struct pool *pool);
 void node_leave(struct node *node, struct node_waiter *waiter);
 
+/* Is nobody in line? Without the lock the answer may be a moment old. */
+static inline bool node_has_no_line(struct node *node)
+{
+	return !atomic_load(&node->nr_waiting);
+}
+
 /* May one that is over hand its slot to another one of its pwq? Not if max was lowered. */
 bool node_may_keep(struct node *node);
 

@@ -486,6 +486,18 @@ bool pwq_has_room(struct pwq *pwq, int own)
 	       list_empty(&pwq->inactive);
 }
 
+bool pwq_lends_slot(struct pwq *pwq, bool own)
+{
+	return list_empty(&pwq->inactive) && !pwq->successor &&
+	       !atomic_load(&pwq->plugged) && node_has_no_line(pwq->node) &&
+	       (own || node_take(pwq->node));
+}
+
+void pwq_give_slot(struct pwq *pwq)
+{
+	go_on_in_turn(pwq, node_give(pwq->node));
+}
+
 bool pwq_is_awaited(struct pwq *pwq)
 {
 	return pwq->events || pwq->node;

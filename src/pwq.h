@@ -117,6 +117,14 @@ void pool_note_work(struct pool *pool) REQUIRES(pool->lock);
  * the same worker, without being counted? @own: of the active ones are over by then. */
 bool pwq_has_room(struct pwq *pwq, int own) NO_ANALYSIS;
 
+/*
+ * The same of a pwq that shares max_active, which takes a slot of its node into the
+ * caller's hand for that, unless he has one (@own), and not while anybody is in line. One
+ * that runs on when the lease is ended keeps it. It is given back by the other.
+ */
+bool pwq_lends_slot(struct pwq *pwq, bool own) NO_ANALYSIS;
+void pwq_give_slot(struct pwq *pwq) NO_ANALYSIS;
+
 /* Does anybody elsewhere wait for the end of its items? */
 bool pwq_is_awaited(struct pwq *pwq) NO_ANALYSIS;
 

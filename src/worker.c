@@ -47,6 +47,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->misses = 0;
 	worker->lease.open = false;
 	worker->lease.row = NULL;
+	worker->lease.slot = NULL;
 	worker->lease.gather = false;
 	worker->lease.misses = 0;
 	worker->lease.skips = 0;

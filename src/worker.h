@@ -20,6 +20,7 @@
 #include "list.h"
 #include "pool.h"
 
+struct node;
 struct pwq;
 
 #define LEASE_MAX   32	 /* items */
@@ -62,6 +63,9 @@ struct lease {
 	bool gather;		  /* S: at its end; see lease_gather() */
 	unsigned int misses;	  /* S: that was in vain, times in a row */
 	unsigned int skips;	  /* S: leases before it is tried again */
+	struct pwq *slot;  /* P: whose node has given the lessee a slot, for the
+			     one that runs out of the inbox; or NULL */
+	struct node *line; /* S: that node, whose line ends his runs; or NULL */
 	struct pwq *row; /* P: has inactive items that might be active, and are
 			    to be leased in a row instead; or NULL */
 };

@@ -220,6 +220,166 @@ static void test_turns_are_equally_long(void **state) NO_ANALYSIS
 	pool[0]->tiny = pool[1]->tiny = false;
 }
 
+/* --- leases: one slot in hand --- */
+
+static struct worker *become_lessee(int i) NO_ANALYSIS
+{
+	static struct lease_item item[LEASE_MAX];
+	struct worker *w = house_worker(pool[i]);
+
+	w->lease.item = item;
+	pool[i]->tiny = true;
+	return w;
+}
+
+/* Runs all, with nobody there who ends it. */
+static void run_lease(struct worker *w) NO_ANALYSIS
+{
+	for (uint32_t n = 0; lease_take(&w->lease, n); n++) {
+		struct work_struct *work = w->lease.item[n].work;
+
+		work_exchange(work, lease_idle_word(w));
+		lease_done(&w->lease, n);
+	}
+	assert_true(lease_end(w, atomic_load(&w->pool)));
+}
+
+static void test_a_slot_in_hand(void **state) NO_ANALYSIS
+{
+	struct worker *w;
+
+	(void)state;
+	share();
+	w = become_lessee(0);
+	for (int i = 0; i < 4; i++)
+		house_queue(0, i);
+	assert_true(lease_begin(w, pool[0]));
+	assert_int_equal(w->lease.nr, 4);
+	assert_int_equal(node.nr, 1);
+	assert_int_equal(pwq[0]->nr_active, 0);
+	run_lease(w);
+	/* It is kept for the next lease, and given back after the last. */
+	assert_int_equal(node.nr, 1);
+	house_queue(0, 4);
+	assert_true(lease_begin(w, pool[0]));
+	assert_int_equal(node.nr, 1);
+	run_lease(w);
+	assert_false(lease_begin(w, pool[0]));
+	lease_end_row(w);
+	assert_int_equal(node.nr, 0);
+	assert_int_equal(pwq[0]->completed, 5);
+}
+
+/* Whoever is in line comes first: no lease then, and no other one after this. */
+static void test_no_lease_before_the_line(void **state) NO_ANALYSIS
+{
+	struct worker *w;
+
+	(void)state;
+	share();
+	w = become_lessee(0);
+	house_queue(0, 0);
+	assert_true(lease_begin(w, pool[0]));
+	queue(1, 4, 5);
+	assert_int_equal(house_len(&pool[1]->worklist), 1);
+	assert_int_equal(node.nr_waiting, 1);
+	run_lease(w);
+	house_queue(0, 1);
+	assert_false(lease_begin(w, pool[0]));
+	lease_end_row(w);
+	assert_int_equal(pool[1]->inbox & INBOX_POKE, INBOX_POKE);
+	look(1);
+	assert_int_equal(house_len(&pool[1]->worklist), 2);
+	/* The other one stands in line behind them. */
+	assert_int_equal(pwq[0]->nr_active, 0);
+	assert_int_equal(node.nr_waiting, 1);
+	house_run_one(pwq[1], 4);
+	look(0);
+	house_run_one(pwq[0], 1);
+	house_run_one(pwq[1], 5);
+	assert_int_equal(node.nr, 0);
+	/* No slot: no lease. */
+	atomic_store(&node.max, 0);
+	house_queue(0, 2);
+	assert_false(lease_begin(w, pool[0]));
+	assert_null(w->lease.slot);
+	assert_int_equal(pwq[0]->nr_active, 0);
+}
+
+/* Nor one run more of an item that queues itself: it may be a long one. */
+static void test_no_run_before_the_line(void **state) NO_ANALYSIS
+{
+	struct work_struct *work = &house.item[0];
+	struct worker *w;
+
+	(void)state;
+	share();
+	atomic_store(&node.max, 1);
+	w = become_lessee(0);
+	house_queue(0, 0);
+	assert_true(lease_begin(w, pool[0]));
+	assert_true(lease_take(&w->lease, 0));
+	atomic_store(&w->current_wq, &house.wq);
+	atomic_store(&w->current_func, work->func);
+	atomic_store(&w->current_work, work);
+	work_exchange(work, lease_idle_word(w));
+	assert_true(lease_requeue(w, &house.wq, work));
+	assert_true(lease_done(&w->lease, 0));
+	assert_true(lease_take(&w->lease, 1));
+	queue(1, 4, 4);
+	assert_int_equal(node.nr_waiting, 1);
+	assert_false(lease_requeue(w, &house.wq, work));
+	assert_false(lease_done(&w->lease, 1));
+	atomic_store(&w->current_work, NULL);
+	assert_false(lease_take(&w->lease, 2));
+	assert_true(lease_end(w, pool[0]));
+	lease_end_row(w);
+	assert_int_equal(pool[1]->inbox & INBOX_POKE, INBOX_POKE);
+	look(1);
+	house_run_one(pwq[1], 4);
+	assert_int_equal(node.nr, 0);
+}
+
+/* Who ends a lease leaves the slot to the item that runs. */
+static void test_the_slot_of_one_that_runs_on(void **state) NO_ANALYSIS
+{
+	struct worker *w;
+
+	(void)state;
+	share();
+	atomic_store(&node.max, 1);
+	w = become_lessee(0);
+	house_queue(0, 0);
+	house_queue(0, 1);
+	assert_true(lease_begin(w, pool[0]));
+	assert_true(lease_take(&w->lease, 0));
+	work_exchange(&house.item[0], lease_idle_word(w));
+	look(0);
+	assert_null(w->lease.slot);
+	assert_int_equal(pwq[0]->nr_active, 1);
+	assert_int_equal(node.nr, 1);
+	assert_int_equal(house_len(&pool[0]->worklist), 0);
+	lease_done(&w->lease, 0);
+	assert_false(lease_end(w, pool[0]));
+	assert_ptr_equal(w->lease.running, pwq[0]);
+	pwq_item_done(pwq[0], w->current_colour);
+	assert_int_equal(house_at(&pool[0]->worklist, 0), 1);
+	house_run_one(pwq[0], 1);
+	assert_int_equal(node.nr, 0);
+	/* Nothing runs: it is given back. */
+	house_queue(0, 2);
+	assert_true(lease_begin(w, pool[0]));
+	assert_int_equal(node.nr, 1);
+	look(0);
+	assert_int_equal(pwq[0]->nr_active, 1);
+	assert_int_equal(node.nr, 1);
+	assert_false(lease_take(&w->lease, 0));
+	assert_false(lease_end(w, pool[0]));
+	assert_null(w->lease.running);
+	house_run_one(pwq[0], 2);
+	assert_int_equal(node.nr, 0);
+}
+
 /* Who is cancelled while it is his turn passes it on. */
 static void test_turn_is_passed_on(void **state) NO_ANALYSIS
 {
@@ -336,6 +496,11 @@ int main(void)
 		cmocka_unit_test_setup(test_pwqs_share, setup),
 		cmocka_unit_test_setup(test_tiny_items_keep_the_turn, setup),
 		cmocka_unit_test_setup(test_turns_are_equally_long, setup),
+		cmocka_unit_test_setup(test_a_slot_in_hand, setup),
+		cmocka_unit_test_setup(test_no_lease_before_the_line, setup),
+		cmocka_unit_test_setup(test_no_run_before_the_line, setup),
+		cmocka_unit_test_setup(test_the_slot_of_one_that_runs_on,
+				       setup),
 		cmocka_unit_test_setup(test_turn_is_passed_on, setup),
 		cmocka_unit_test_setup(test_sharing_begins_late, setup),
 		cmocka_unit_test_setup(test_successor, setup),
