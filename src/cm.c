@@ -583,6 +583,8 @@ bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 			return false;
 		state = w->tid == known ? OS_THREAD_ASLEEP
 					: os_thread_state(w->tid);
+		if (!worker_is_inside(w))
+			continue;
 		if (state == OS_THREAD_ASLEEP ||
 		    (state == OS_THREAD_UNKNOWN && trust))
 			cm_saw_asleep(pool, w);

@@ -73,6 +73,7 @@ static inline void publish(struct worker *w, struct pool *pool,
 {
 	count(&w->seq);
 	count(&pool->seq);
+	atomic_store_explicit(&w->returned, false, memory_order_relaxed);
 	atomic_store_explicit(&w->current_pwq, pwq, memory_order_release);
 	atomic_store_explicit(&w->current_wq, pwq->wq, memory_order_release);
 	atomic_store_explicit(&w->current_func, func, memory_order_release);
@@ -153,7 +154,6 @@ static void check_forked(void)
 static void begin_own(struct pool *pool) REQUIRES(pool->lock)
 {
 	pool->own_items = 0;
-	pool->own_workers = 0;
 	pool->own_ns = 0;
 	pool->own_round++;
 }
@@ -164,20 +164,28 @@ static void begin_own(struct pool *pool) REQUIRES(pool->lock)
  * take is read there, until they are known to be tiny: all that run have ended one.
  * Otherwise who runs may be in one that is not, and nobody would keep up.
  */
+static bool all_have_ended_one(struct pool *pool) REQUIRES(pool->lock)
+{
+	struct worker *w;
+
+	list_for_each_entry (w, &pool->busy, entry)
+		if (!w->asleep && !w->intensive &&
+		    w->own_round != pool->own_round + 1 && worker_is_inside(w))
+			return false;
+	return true;
+}
+
 static void note_own_time(struct worker *w, struct pool *pool, uint64_t ns)
 	REQUIRES(pool->lock)
 {
 	pool->own_ns += ns;
-	pool->own_workers += w->own_round != pool->own_round + 1;
 	w->own_round = pool->own_round + 1;
-	if (++pool->own_items < OWN_ITEMS)
+	if (++pool->own_items % OWN_ITEMS)
 		return;
 	if (pool->own_ns >= pool->own_items * TINY_ITEM_NS ||
 	    pool->own_items >= MAX_OWN_ITEMS) {
 		begin_own(pool);
-	} else if (pool->own_workers >=
-		   atomic_load_explicit(&pool->nr_running,
-					memory_order_relaxed)) {
+	} else if (all_have_ended_one(pool)) {
 		atomic_store(&pool->tiny, true);
 		begin_own(pool);
 	}
@@ -198,6 +206,7 @@ static void run_one(struct worker *w, struct pool *pool,
 	errno = 0;
 	func(work);
 	check_forked();
+	atomic_store_explicit(&w->returned, true, memory_order_relaxed);
 	ns = timed ? os_now() - ns : 0;
 	if (unlikely(w->began))
 		cm_item_returned(pool, w);
@@ -488,7 +497,9 @@ static bool wanted(struct worker *w, struct pool *pool) REQUIRES(pool->lock)
 		cm_recheck(pool);
 	if (cm_may_start(pool))
 		return true;
-	if (cpu_idle == CPU_IDLE && cm_may_lend(pool)) {
+	/* Where many wait for the lock it may be one of them whose CPU idles. */
+	if (cpu_idle == CPU_IDLE && cm_may_lend(pool) &&
+	    !(pool_is_wide(pool) && lock_is_wanted(&pool->lock))) {
 		cm_lend(pool);
 		return true;
 	}

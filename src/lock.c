@@ -41,8 +41,7 @@ void lock_wake(struct lock *l)
 /* Whoever is woken finds it taken again unless we stay away for so long. */
 void lock_give_way(struct lock *l) NO_ANALYSIS
 {
-	bool wanted = atomic_load_explicit(&l->word, memory_order_relaxed) ==
-		      LOCK_CONTENDED;
+	bool wanted = lock_is_wanted(l);
 
 	unlock(l);
 	if (wanted)

@@ -67,6 +67,13 @@ static inline void lock_init(struct lock *l, enum lock_rank rank)
 	l->rank = rank;
 }
 
+/* Does anybody wait for it, as far as is known? */
+static inline bool lock_is_wanted(struct lock *l)
+{
+	return atomic_load_explicit(&l->word, memory_order_relaxed) ==
+	       LOCK_CONTENDED;
+}
+
 void lock_slow(struct lock *l);
 void lock_wake(struct lock *l);
 

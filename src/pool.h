@@ -135,7 +135,6 @@ struct pool {
 	unsigned int
 		own_items; /* P: of a wide pool, since it was last judged */
 	uint64_t own_ns;   /* P: what their functions took */
-	int own_workers;   /* P: who ran them */
 	unsigned long own_round;      /* P: counts these judgements */
 	bool was_slow;		      /* P: items took longer than tiny ones */
 	struct cmwq_timer cull_timer; /* P: armed while cull_armed */

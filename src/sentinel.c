@@ -10,7 +10,8 @@
  * the lock what happened.
  *
  * A pass is in vain if there is work but no worker to wake, or one is already
- * on its way, or the pool is making progress on tiny items. After two such
+ * on its way, or the pool is making progress on tiny items, or workers of a wide pool
+ * wait for its lock: then CPUs idle for that, and one more would have to wait, too. After two such
  * passes, or sixteen that found the pool's worker running, it rests until the
  * tick (or a worker with work behind it) arms it again. Only a pass that finds
  * nothing waiting disarms. From the fourth of the sixteen on it yields after each:
@@ -132,6 +133,10 @@ static int wake_one(int cpu)
 	{
 		if (!pool_waiting(pool))
 			continue;
+		if (pool_is_wide(pool) && lock_is_wanted(&pool->lock)) {
+			vain = VAIN_RUNNER;
+			continue;
+		}
 		if (!idle && !pool_bound(pool))
 			idle = look_at_cpu(pool);
 		if (!pool_waiting(pool))

@@ -119,7 +119,7 @@ static void note_state(struct pool *pool, struct worker *w,
 
 static bool is_to_be_seen(struct worker *w)
 {
-	return !w->hint_depth && atomic_load(&w->current_work);
+	return !w->hint_depth && worker_is_inside(w);
 }
 
 static void look_at_bound(struct pool *pool) REQUIRES(pool->lock)

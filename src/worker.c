@@ -35,6 +35,7 @@ static void worker_init(struct worker *worker, struct pool *pool)
 	worker->hint_depth = 0;
 	worker->tick_seq = 0;
 	worker->own_round = 0;
+	atomic_store(&worker->returned, false);
 	worker->moves = 0;
 	worker->watch_seq = 0;
 	worker->computes = false;

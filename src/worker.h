@@ -79,6 +79,8 @@ struct worker {
 	_Atomic(struct pool *) pool; /* A: set when the slot is taken; a
 				rescuer's is where it helped last */
 	_Atomic uint32_t wake;	     /* A: set by wakers; the futex */
+	_Atomic bool returned;	     /* A: S; the function has, the item is
+					not over before it has the lock */
 
 	_Alignas(64) struct list entry; /* P: in pool->idle or busy */
 	_Atomic unsigned long seq;	/* A: S; counts its items */
@@ -145,6 +147,13 @@ extern _Atomic(struct worker *) worker_slots[MAX_WORKERS];
 extern __thread struct worker *worker_tls;
 /* The process that made this thread a worker; a forked child has another. */
 extern __thread uint32_t worker_tls_gen;
+
+/* Is it in the function of an item? What sleeps outside of one waits for the pool's
+ * lock, and gets it soon. */
+static inline bool worker_is_inside(struct worker *w)
+{
+	return atomic_load(&w->current_work) && !atomic_load(&w->returned);
+}
 
 /* The worker of a slot, or NULL. */
 static inline struct worker *worker_of_slot(unsigned int slot)

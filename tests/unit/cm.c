@@ -566,6 +566,20 @@ static void test_find_sleepers(void **state) NO_ANALYSIS
 	assert_int_equal(unbound->nr_running, 1);
 }
 
+/* Whose function has returned waits for the lock: he goes on as soon as he has it. */
+static void test_who_waits_for_the_lock_is_no_sleeper(void **state) NO_ANALYSIS
+{
+	(void)state;
+	make_busy(unbound, 2);
+	for (int i = 0; i < 2; i++)
+		fake_set_state(busy[i]->tid, OS_THREAD_ASLEEP);
+	atomic_store(&busy[0]->returned, true);
+	assert_true(cm_find_sleepers(unbound, NULL, 4, false));
+	assert_false(busy[0]->asleep);
+	assert_true(busy[1]->asleep);
+	assert_int_equal(unbound->nr_running, 1);
+}
+
 /* --- sleepers of whom nobody knows who they are --- */
 
 /* As many run as may, and an item waits. */
@@ -888,6 +902,8 @@ int main(void)
 		cmocka_unit_test_setup(test_sentinels_can_be_switched_off,
 				       setup),
 		cmocka_unit_test_setup(test_find_sleepers, setup),
+		cmocka_unit_test_setup(
+			test_who_waits_for_the_lock_is_no_sleeper, setup),
 		cmocka_unit_test_setup(test_an_idle_cpu_is_lent, setup),
 		cmocka_unit_test_setup(test_who_may_lend, setup),
 		cmocka_unit_test_setup(test_a_loan_outlives_short_sleepers,

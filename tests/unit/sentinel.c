@@ -321,6 +321,30 @@ static void test_yields_to_see_whether_its_cpu_is_idle(void **state)
 			 (CPU + 1) << PLACE_SHIFT | PLACE_HERE);
 }
 
+/* Of many CPUs one may idle because its worker waits for the lock of the pool. */
+static void test_leaves_a_wanted_lock_alone(void **state)
+{
+	struct worker *idle = wait_unbound();
+	struct pool *pool = pool_unbound(false);
+
+	(void)state;
+	atomic_store(&pool->nr_cpus, 8);
+	atomic_store(&pool->cap, 8);
+	atomic_store(&pool->lock.word, LOCK_CONTENDED);
+	fake_start(thread);
+	assert_int_equal(idle->wake, 0);
+	assert_int_equal(s->state, SENTINEL_RESTING);
+	/* When it looks again: */
+	atomic_store(&pool->lock.word, LOCK_TAKEN);
+	atomic_store(&s->state, SENTINEL_ARMED);
+	os_futex_wake(&s->state, 1);
+	fake_run();
+	assert_int_equal(idle->wake, 1);
+	atomic_store(&pool->lock.word, LOCK_FREE);
+	atomic_store(&pool->nr_cpus, HOUSE_CPUS);
+	atomic_store(&pool->cap, HOUSE_CPUS);
+}
+
 /* It has been woken, and is not here: somebody else may send it. */
 static void test_says_where_one_on_its_way_may_run(void **state)
 {
@@ -441,6 +465,7 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(
 			test_yields_to_see_whether_its_cpu_is_idle, setup),
+		cmocka_unit_test_setup(test_leaves_a_wanted_lock_alone, setup),
 		cmocka_unit_test_setup(test_says_where_one_on_its_way_may_run,
 				       setup),
 		cmocka_unit_test_setup(test_is_not_sure_if_others_run, setup),
