@@ -199,9 +199,10 @@ static inline pid_t start_child(enum how how, void (*fn)(void))
 	return pid;
 }
 
+/* The child waits itself, and is to say for what before we end it. */
 static inline int end_child(pid_t pid)
 {
-	uint64_t until = wait_deadline();
+	uint64_t now = now_ns(), until = now + 3 * (wait_deadline() - now);
 	unsigned int round = 0;
 	int status = 0;
 
