@@ -238,6 +238,13 @@ static void arm(struct pool *pool, bool rested)
 		arm_all(pool, rested);
 }
 
+/* A wide pool, at whose CPUs sentinels may look. */
+static bool is_wide_and_watched(struct pool *pool)
+{
+	return pool->cpu < 0 && pool_is_wide(pool) && param_get(sentinel) &&
+	       serves_all(pool);
+}
+
 /*
  * By a worker that is about to run an item, with work behind it: if it blocks, this is
  * the CPU that idles. @fresh: what is behind it has just come, and was not pushed to
@@ -245,12 +252,10 @@ static void arm(struct pool *pool, bool rested)
  */
 static void arm_own(struct pool *pool, bool rested, bool fresh)
 {
-	if (pool->cpu >= 0 || !pool_is_wide(pool)) {
+	if (!is_wide_and_watched(pool)) {
 		arm(pool, rested);
 		return;
 	}
-	if (!param_get(sentinel) || !serves_all(pool))
-		return;
 	if (fresh && is_full(pool))
 		arm_all(pool, false);
 	arm_here(pool, rested);
@@ -339,8 +344,7 @@ void cm_kick_again(struct pool *pool)
 
 	kick_worker(pool, running);
 	/* The one who runs may compute, and then his CPU does not idle. */
-	if (running && pool_is_wide(pool) && param_get(sentinel) &&
-	    pool->cpu < 0 && serves_all(pool))
+	if (running && is_wide_and_watched(pool))
 		arm_all(pool, true);
 }
 
@@ -583,6 +587,7 @@ bool cm_find_sleepers(struct pool *pool, struct worker *self, int max,
 			return false;
 		state = w->tid == known ? OS_THREAD_ASLEEP
 					: os_thread_state(w->tid);
+		/* After the look: it may have been for the lock that it slept. */
 		if (!worker_is_inside(w))
 			continue;
 		if (state == OS_THREAD_ASLEEP ||

@@ -158,12 +158,7 @@ static void begin_own(struct pool *pool) REQUIRES(pool->lock)
 	pool->own_round++;
 }
 
-/*
- * Where many run at once they wait for the lock, and for CPUs, for longer than items
- * take that are tiny, which then is not to be seen (judge_pace()). So what the functions
- * take is read there, until they are known to be tiny: all that run have ended one.
- * Otherwise who runs may be in one that is not, and nobody would keep up.
- */
+/* Otherwise one may be in an item that is not tiny, and would not keep up. */
 static bool all_have_ended_one(struct pool *pool) REQUIRES(pool->lock)
 {
 	struct worker *w;
@@ -175,6 +170,11 @@ static bool all_have_ended_one(struct pool *pool) REQUIRES(pool->lock)
 	return true;
 }
 
+/*
+ * Where many run at once they wait for the lock, and for CPUs, for longer than items
+ * take that are tiny, which then is not to be seen (judge_pace()). So what the functions
+ * take is read there, until they are known to be tiny, and all that run have ended one.
+ */
 static void note_own_time(struct worker *w, struct pool *pool, uint64_t ns)
 	REQUIRES(pool->lock)
 {

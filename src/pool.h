@@ -130,13 +130,12 @@ struct pool {
 	int seem;	    /* P: workers that run, by its last looks, scaled */
 	int rest;	    /* P: ticks until it looks again at a few of many */
 	bool managed;	    /* P: somebody creates a worker */
-	uint64_t recheck_at; /* P: next look at sleepers, ns */
-	uint64_t drained_at; /* P: though the worklist was not empty, ns */
-	unsigned int
-		own_items; /* P: of a wide pool, since it was last judged */
-	uint64_t own_ns;   /* P: what their functions took */
-	unsigned long own_round;      /* P: counts these judgements */
-	bool was_slow;		      /* P: items took longer than tiny ones */
+	uint64_t recheck_at;	 /* P: next look at sleepers, ns */
+	uint64_t drained_at;	 /* P: though the worklist was not empty, ns */
+	unsigned int own_items;	 /* P: wide: since it was last judged */
+	uint64_t own_ns;	 /* P: what their functions took */
+	unsigned long own_round; /* P: counts these judgements */
+	bool was_slow;		 /* P: items took longer than tiny ones */
 	struct cmwq_timer cull_timer; /* P: armed while cull_armed */
 	bool cull_armed;	      /* P */
 	int wants;	 /* T: workers beyond the first that it could use */

@@ -10,10 +10,10 @@
  * the lock what happened.
  *
  * A pass is in vain if there is work but no worker to wake, or one is already
- * on its way, or the pool is making progress on tiny items, or workers of a wide pool
- * wait for its lock: then CPUs idle for that, and one more would have to wait, too. After two such
- * passes, or sixteen that found the pool's worker running, it rests until the
- * tick (or a worker with work behind it) arms it again. Only a pass that finds
+ * on its way, or the pool is making progress on tiny items. After two such passes, or
+ * sixteen that found the pool's worker running, or workers of a wide pool waiting for
+ * its lock (their CPUs idle for that, and one more would have to wait, too), it rests
+ * until the tick (or a worker with work behind it) arms it again. Only a pass that finds
  * nothing waiting disarms. From the fourth of the sixteen on it yields after each:
  * that puts a SCHED_IDLE thread far behind all others, but not behind an idle CPU.
  *

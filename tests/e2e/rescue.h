@@ -258,6 +258,21 @@ static inline double be_rescued(struct workqueue_struct *wq, struct item *it)
 	return (double)(atomic_load(&it->at) - from) / 1e6;
 }
 
+/* Each of them has run as often as it was queued, and never twice at once. */
+static inline void check_storm(struct item *it, int nr, long queued,
+			       unsigned long long rescued)
+{
+	long runs = 0;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		runs += item_runs(&it[i]);
+		EXPECT_EQ(it[i].overlaps, 0);
+	}
+	EXPECT_EQ(runs, queued);
+	printf("%ld runs, %llu by rescuers\n", runs, rescued);
+}
+
 /* What is promised is 150 ms, which nobody can assert on a busy machine. But
  * without a rescuer it would never be. */
 static inline void be_rescued_in_time(struct workqueue_struct *wq,

@@ -575,7 +575,7 @@ TEST(storm, .timeout = 120)
 	struct workqueue_struct *wq[QUEUES];
 	unsigned long long rescued = 0;
 	struct rng r = rng_make(8);
-	long trues = 0, runs = 0;
+	long trues = 0;
 	struct thread weather;
 	uint64_t end;
 	int i;
@@ -612,11 +612,6 @@ TEST(storm, .timeout = 120)
 		rescued += stats_of(wq[i]).rescued;
 		destroy_workqueue(wq[i]);
 	}
-	for (i = 0; i < ITEMS; i++) {
-		runs += item_runs(&it[i]);
-		EXPECT_EQ(it[i].overlaps, 0);
-	}
-	EXPECT_EQ(runs, trues);
-	printf("%ld runs, %llu by rescuers\n", runs, rescued);
+	check_storm(it, ITEMS, trues, rescued);
 	check_library_works();
 }
